@@ -1,0 +1,123 @@
+namespace Linnet.Kernel.Uapi;
+
+/// <summary>
+/// IPv4 protocols, socket options and addresses (linux/in.h). Addresses are in host order.
+/// </summary>
+public static class InH
+{
+    public const int IPPROTO_IP = 0;
+    public const int IPPROTO_ICMP = 1;
+    public const int IPPROTO_IGMP = 2;
+    public const int IPPROTO_IPIP = 4;
+    public const int IPPROTO_TCP = 6;
+    public const int IPPROTO_EGP = 8;
+    public const int IPPROTO_PUP = 12;
+    public const int IPPROTO_UDP = 17;
+    public const int IPPROTO_IDP = 22;
+    public const int IPPROTO_TP = 29;
+    public const int IPPROTO_DCCP = 33;
+    public const int IPPROTO_IPV6 = 41;
+    public const int IPPROTO_RSVP = 46;
+    public const int IPPROTO_GRE = 47;
+    public const int IPPROTO_ESP = 50;
+    public const int IPPROTO_AH = 51;
+    public const int IPPROTO_MTP = 92;
+    public const int IPPROTO_BEETPH = 94;
+    public const int IPPROTO_ENCAP = 98;
+    public const int IPPROTO_PIM = 103;
+    public const int IPPROTO_COMP = 108;
+    public const int IPPROTO_L2TP = 115;
+    public const int IPPROTO_SCTP = 132;
+    public const int IPPROTO_UDPLITE = 136;
+    public const int IPPROTO_MPLS = 137;
+    public const int IPPROTO_ETHERNET = 143;
+    public const int IPPROTO_AGGFRAG = 144;
+    public const int IPPROTO_RAW = 255;
+    public const int IPPROTO_SMC = 256;
+    public const int IPPROTO_MPTCP = 262;
+    public const int IPPROTO_MAX = 263;
+
+    public const int IP_TOS = 1;
+    public const int IP_TTL = 2;
+    public const int IP_HDRINCL = 3;
+    public const int IP_OPTIONS = 4;
+    public const int IP_ROUTER_ALERT = 5;
+    public const int IP_RECVOPTS = 6;
+    public const int IP_RETOPTS = 7;
+    public const int IP_PKTINFO = 8;
+    public const int IP_PKTOPTIONS = 9;
+    public const int IP_MTU_DISCOVER = 10;
+    public const int IP_RECVERR = 11;
+    public const int IP_RECVTTL = 12;
+    public const int IP_RECVTOS = 13;
+    public const int IP_MTU = 14;
+    public const int IP_FREEBIND = 15;
+    public const int IP_IPSEC_POLICY = 16;
+    public const int IP_XFRM_POLICY = 17;
+    public const int IP_PASSSEC = 18;
+    public const int IP_TRANSPARENT = 19;
+    public const int IP_RECVRETOPTS = IP_RETOPTS;
+    public const int IP_ORIGDSTADDR = 20;
+    public const int IP_RECVORIGDSTADDR = IP_ORIGDSTADDR;
+    public const int IP_MINTTL = 21;
+    public const int IP_NODEFRAG = 22;
+    public const int IP_CHECKSUM = 23;
+    public const int IP_BIND_ADDRESS_NO_PORT = 24;
+    public const int IP_RECVFRAGSIZE = 25;
+    public const int IP_RECVERR_RFC4884 = 26;
+    public const int IP_PMTUDISC_DONT = 0;
+    public const int IP_PMTUDISC_WANT = 1;
+    public const int IP_PMTUDISC_DO = 2;
+    public const int IP_PMTUDISC_PROBE = 3;
+    public const int IP_PMTUDISC_INTERFACE = 4;
+    public const int IP_PMTUDISC_OMIT = 5;
+    public const int IP_MULTICAST_IF = 32;
+    public const int IP_MULTICAST_TTL = 33;
+    public const int IP_MULTICAST_LOOP = 34;
+    public const int IP_ADD_MEMBERSHIP = 35;
+    public const int IP_DROP_MEMBERSHIP = 36;
+    public const int IP_UNBLOCK_SOURCE = 37;
+    public const int IP_BLOCK_SOURCE = 38;
+    public const int IP_ADD_SOURCE_MEMBERSHIP = 39;
+    public const int IP_DROP_SOURCE_MEMBERSHIP = 40;
+    public const int IP_MSFILTER = 41;
+    public const int IP_MULTICAST_ALL = 49;
+    public const int IP_UNICAST_IF = 50;
+    public const int IP_LOCAL_PORT_RANGE = 51;
+    public const int IP_PROTOCOL = 52;
+    public const int IP_DEFAULT_MULTICAST_TTL = 1;
+    public const int IP_DEFAULT_MULTICAST_LOOP = 1;
+
+    public const int MCAST_JOIN_GROUP = 42;
+    public const int MCAST_BLOCK_SOURCE = 43;
+    public const int MCAST_UNBLOCK_SOURCE = 44;
+    public const int MCAST_LEAVE_GROUP = 45;
+    public const int MCAST_JOIN_SOURCE_GROUP = 46;
+    public const int MCAST_LEAVE_SOURCE_GROUP = 47;
+    public const int MCAST_MSFILTER = 48;
+    public const int MCAST_EXCLUDE = 0;
+    public const int MCAST_INCLUDE = 1;
+
+    public const uint IN_CLASSA_NET = 0xff000000;
+    public const uint IN_CLASSA_HOST = 0xffffff;
+    public const uint IN_CLASSA_MAX = 128;
+    public const uint IN_CLASSB_NET = 0xffff0000;
+    public const uint IN_CLASSB_HOST = 0xffff;
+    public const uint IN_CLASSB_MAX = 0x10000;
+    public const uint IN_CLASSC_NET = 0xffffff00;
+    public const uint IN_CLASSC_HOST = 0xff;
+    public const uint IN_MULTICAST_NET = 0xe0000000;
+    public const uint IN_CLASSE_NET = 0xffffffff;
+    public const uint IN_LOOPBACKNET = 127;
+
+    public const uint INADDR_ANY = 0;
+    public const uint INADDR_BROADCAST = 0xffffffff;
+    public const uint INADDR_NONE = 0xffffffff;
+    public const uint INADDR_DUMMY = 0xc0000008;
+    public const uint INADDR_LOOPBACK = 0x7f000001;
+    public const uint INADDR_UNSPEC_GROUP = 0xe0000000;
+    public const uint INADDR_ALLHOSTS_GROUP = 0xe0000001;
+    public const uint INADDR_ALLRTRS_GROUP = 0xe0000002;
+    public const uint INADDR_ALLSNOOPERS_GROUP = 0xe000006a;
+    public const uint INADDR_MAX_LOCAL_GROUP = 0xe00000ff;
+}

@@ -1,0 +1,158 @@
+namespace Linnet.Kernel.Uapi;
+
+/// <summary>
+/// TCP options, states and flags (linux/tcp.h, net/tcp_states.h, net/tcp.h).
+/// </summary>
+public static class TcpH
+{
+    public const int TCP_ESTABLISHED = 1;
+    public const int TCP_SYN_SENT = 2;
+    public const int TCP_SYN_RECV = 3;
+    public const int TCP_FIN_WAIT1 = 4;
+    public const int TCP_FIN_WAIT2 = 5;
+    public const int TCP_TIME_WAIT = 6;
+    public const int TCP_CLOSE = 7;
+    public const int TCP_CLOSE_WAIT = 8;
+    public const int TCP_LAST_ACK = 9;
+    public const int TCP_LISTEN = 10;
+    public const int TCP_CLOSING = 11;
+    public const int TCP_NEW_SYN_RECV = 12;
+    public const int TCP_BOUND_INACTIVE = 13;
+    public const int TCP_MAX_STATES = 14;
+    public const int TCP_STATE_MASK = 0xf;
+    public const int TCP_ACTION_FIN = 0x80;
+
+    public const int TCP_MSS_DEFAULT = 536;
+    public const int TCP_MSS_DESIRED = 1220;
+    public const int TCP_NODELAY = 1;
+    public const int TCP_MAXSEG = 2;
+    public const int TCP_CORK = 3;
+    public const int TCP_KEEPIDLE = 4;
+    public const int TCP_KEEPINTVL = 5;
+    public const int TCP_KEEPCNT = 6;
+    public const int TCP_SYNCNT = 7;
+    public const int TCP_LINGER2 = 8;
+    public const int TCP_DEFER_ACCEPT = 9;
+    public const int TCP_WINDOW_CLAMP = 10;
+    public const int TCP_INFO = 11;
+    public const int TCP_QUICKACK = 12;
+    public const int TCP_CONGESTION = 13;
+    public const int TCP_MD5SIG = 14;
+    public const int TCP_THIN_LINEAR_TIMEOUTS = 16;
+    public const int TCP_THIN_DUPACK = 17;
+    public const int TCP_USER_TIMEOUT = 18;
+    public const int TCP_REPAIR = 19;
+    public const int TCP_REPAIR_QUEUE = 20;
+    public const int TCP_QUEUE_SEQ = 21;
+    public const int TCP_REPAIR_OPTIONS = 22;
+    public const int TCP_FASTOPEN = 23;
+    public const int TCP_TIMESTAMP = 24;
+    public const int TCP_NOTSENT_LOWAT = 25;
+    public const int TCP_CC_INFO = 26;
+    public const int TCP_SAVE_SYN = 27;
+    public const int TCP_SAVED_SYN = 28;
+    public const int TCP_REPAIR_WINDOW = 29;
+    public const int TCP_FASTOPEN_CONNECT = 30;
+    public const int TCP_ULP = 31;
+    public const int TCP_MD5SIG_EXT = 32;
+    public const int TCP_FASTOPEN_KEY = 33;
+    public const int TCP_FASTOPEN_NO_COOKIE = 34;
+    public const int TCP_ZEROCOPY_RECEIVE = 35;
+    public const int TCP_INQ = 36;
+    public const int TCP_CM_INQ = TCP_INQ;
+    public const int TCP_TX_DELAY = 37;
+    public const int TCP_REPAIR_ON = 1;
+    public const int TCP_REPAIR_OFF = 0;
+    public const int TCP_REPAIR_OFF_NO_WP = -1;
+    public const int TCP_NO_QUEUE = 0;
+    public const int TCP_RECV_QUEUE = 1;
+    public const int TCP_SEND_QUEUE = 2;
+    public const int TCP_QUEUES_NR = 3;
+    public const int TCP_MD5SIG_MAXKEYLEN = 80;
+    public const int TCP_MD5SIG_FLAG_PREFIX = 1;
+    public const int TCP_MD5SIG_FLAG_IFINDEX = 2;
+    public const int TCP_RECEIVE_ZEROCOPY_FLAG_TLB_CLEAN_HINT = 1;
+    public const int TCP_AO_ADD_KEY = 38;
+    public const int TCP_AO_DEL_KEY = 39;
+    public const int TCP_AO_INFO = 40;
+    public const int TCP_AO_GET_KEYS = 41;
+    public const int TCP_AO_REPAIR = 42;
+    public const int TCP_IS_MPTCP = 43;
+    public const int TCP_RTO_MAX_MS = 44;
+    public const int TCP_RTO_MIN_US = 45;
+    public const int TCP_DELACK_MAX_US = 46;
+
+    public const int TCPI_OPT_TIMESTAMPS = 1;
+    public const int TCPI_OPT_SACK = 2;
+    public const int TCPI_OPT_WSCALE = 4;
+    public const int TCPI_OPT_ECN = 8;
+    public const int TCPI_OPT_ECN_SEEN = 16;
+    public const int TCPI_OPT_SYN_DATA = 32;
+    public const int TCPI_OPT_USEC_TS = 64;
+    public const int TCPI_OPT_TFO_CHILD = 128;
+
+    public const int TCP_CA_Open = 0;
+    public const int TCP_CA_Disorder = 1;
+    public const int TCP_CA_CWR = 2;
+    public const int TCP_CA_Recovery = 3;
+    public const int TCP_CA_Loss = 4;
+
+    public const int TCPF_CA_Open = 1;
+    public const int TCPF_CA_Disorder = 2;
+    public const int TCPF_CA_CWR = 4;
+    public const int TCPF_CA_Recovery = 8;
+    public const int TCPF_CA_Loss = 0x10;
+
+    public const int TCPF_ESTABLISHED = 2;
+    public const int TCPF_SYN_SENT = 4;
+    public const int TCPF_SYN_RECV = 8;
+    public const int TCPF_FIN_WAIT1 = 0x10;
+    public const int TCPF_FIN_WAIT2 = 0x20;
+    public const int TCPF_TIME_WAIT = 0x40;
+    public const int TCPF_CLOSE = 0x80;
+    public const int TCPF_CLOSE_WAIT = 0x100;
+    public const int TCPF_LAST_ACK = 0x200;
+    public const int TCPF_LISTEN = 0x400;
+    public const int TCPF_CLOSING = 0x800;
+    public const int TCPF_NEW_SYN_RECV = 0x1000;
+    public const int TCPF_BOUND_INACTIVE = 0x2000;
+
+    public const int TCP_NLA_PAD = 0;
+    public const int TCP_NLA_BUSY = 1;
+    public const int TCP_NLA_RWND_LIMITED = 2;
+    public const int TCP_NLA_SNDBUF_LIMITED = 3;
+    public const int TCP_NLA_DATA_SEGS_OUT = 4;
+    public const int TCP_NLA_TOTAL_RETRANS = 5;
+    public const int TCP_NLA_PACING_RATE = 6;
+    public const int TCP_NLA_DELIVERY_RATE = 7;
+    public const int TCP_NLA_SND_CWND = 8;
+    public const int TCP_NLA_REORDERING = 9;
+    public const int TCP_NLA_MIN_RTT = 10;
+    public const int TCP_NLA_RECUR_RETRANS = 11;
+    public const int TCP_NLA_DELIVERY_RATE_APP_LMT = 12;
+    public const int TCP_NLA_SNDQ_SIZE = 13;
+    public const int TCP_NLA_CA_STATE = 14;
+    public const int TCP_NLA_SND_SSTHRESH = 15;
+    public const int TCP_NLA_DELIVERED = 16;
+    public const int TCP_NLA_DELIVERED_CE = 17;
+    public const int TCP_NLA_BYTES_SENT = 18;
+    public const int TCP_NLA_BYTES_RETRANS = 19;
+    public const int TCP_NLA_DSACK_DUPS = 20;
+    public const int TCP_NLA_REORD_SEEN = 21;
+    public const int TCP_NLA_SRTT = 22;
+    public const int TCP_NLA_TIMEOUT_REHASH = 23;
+    public const int TCP_NLA_BYTES_NOTSENT = 24;
+    public const int TCP_NLA_EDT = 25;
+    public const int TCP_NLA_TTL = 26;
+
+    public const int TCPHDR_FIN = 1;
+    public const int TCPHDR_SYN = 2;
+    public const int TCPHDR_RST = 4;
+    public const int TCPHDR_PSH = 8;
+    public const int TCPHDR_ACK = 0x10;
+    public const int TCPHDR_URG = 0x20;
+    public const int TCPHDR_ECE = 0x40;
+    public const int TCPHDR_CWR = 0x80;
+    public const int TCPHDR_AE = 0x100;
+    public const int TCPHDR_SYN_ECN = 0xc2;
+}
