@@ -1,5 +1,6 @@
 global using Linnet.Kernel.Uapi;
 global using static Linnet.Kernel.Uapi.CapabilityH;
+global using static Linnet.Kernel.Uapi.CmsgH;
 global using static Linnet.Kernel.Uapi.ErrQueueH;
 global using static Linnet.Kernel.Uapi.Errno;
 global using static Linnet.Kernel.Uapi.EventFdH;
