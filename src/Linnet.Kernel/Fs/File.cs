@@ -1,0 +1,144 @@
+using System.Text;
+using Linnet.Kernel.Trace;
+
+namespace Linnet.Kernel.Fs;
+
+/// <summary>
+/// An open file (<c>struct file</c>): what descriptors refer to. It lives until the last descriptor and the last running
+/// call let go of it.
+/// </summary>
+[LinuxStruct("file")]
+[LinuxFile("fs/file_table.c")]
+public sealed class File
+{
+    private int count = 1;
+    private int flags;
+
+    /// <summary>Opens a file; the caller holds the only reference.</summary>
+    /// <param name="machine">The machine that it is open on; its open files are counted against <c>fs.file-max</c>.</param>
+    /// <param name="operations">What can be done with it.</param>
+    /// <param name="privateData">What the operations work on.</param>
+    /// <param name="flags">Open flags, <c>O_*</c>.</param>
+    internal File(Machine machine, FileOperations operations, object? privateData, int flags)
+    {
+        Machine = machine;
+        FOp = operations;
+        PrivateData = privateData;
+        this.flags = flags;
+    }
+
+    /// <summary>The machine that the file is open on.</summary>
+    public Machine Machine { get; }
+
+    /// <summary>What can be done with the file.</summary>
+    public FileOperations FOp { get; }
+
+    /// <summary>What the operations work on; for a socket file the socket.</summary>
+    public object? PrivateData { get; internal set; }
+
+    /// <summary>Open flags, <c>O_*</c> (<c>f_flags</c>).</summary>
+    public int FFlags
+    {
+        get => Volatile.Read(ref flags);
+        internal set => Volatile.Write(ref flags, value);
+    }
+
+    /// <summary>Whether reading is allowed by how the file was opened.</summary>
+    public bool CanRead => (FFlags & O_ACCMODE) is O_RDONLY or O_RDWR;
+
+    /// <summary>Whether writing is allowed by how the file was opened.</summary>
+    public bool CanWrite => (FFlags & O_ACCMODE) is O_WRONLY or O_RDWR;
+
+    /// <summary>References held.</summary>
+    public int Count => Volatile.Read(ref count);
+
+    /// <summary>Takes a reference (<c>get_file</c>).</summary>
+    public File Get()
+    {
+        Interlocked.Increment(ref count);
+        return this;
+    }
+
+    /// <summary>Takes a reference unless the last one is gone already.</summary>
+    public bool TryGet()
+    {
+        while (true)
+        {
+            int seen = Volatile.Read(ref count);
+            if (seen == 0)
+                return false;
+            if (Interlocked.CompareExchange(ref count, seen + 1, seen) == seen)
+                return true;
+        }
+    }
+
+    /// <summary>Gives a reference back; the last one releases the file (<c>fput</c>).</summary>
+    [Linux("fput")]
+    public void Fput()
+    {
+        int left = Interlocked.Decrement(ref count);
+        Bug.On(left < 0);
+        if (left == 0)
+            FileTable.Release(this);
+    }
+}
+
+/// <summary>
+/// The operations of one kind of file (<c>struct file_operations</c>). Reading and writing block as the file's
+/// <c>O_NONBLOCK</c> says.
+/// </summary>
+[LinuxStruct("file_operations")]
+public abstract class FileOperations
+{
+    /// <summary>Reads from the stream (<c>read_iter</c>).</summary>
+    /// <returns>Bytes read, 0 at the end, or a negative errno.</returns>
+    public virtual long ReadIter(File file, ref IovIter to) => -EINVAL;
+
+    /// <summary>Writes to the stream (<c>write_iter</c>).</summary>
+    /// <returns>Bytes written or a negative errno.</returns>
+    public virtual long WriteIter(File file, ref IovIter from) => -EINVAL;
+
+    /// <summary>Says what is ready and, given a table, registers for what is not (<c>poll</c>).</summary>
+    /// <returns>A mask of <c>EPOLL*</c>.</returns>
+    public virtual uint Poll(File file, PollTable? wait) => EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
+
+    /// <summary>Device-specific request (<c>unlocked_ioctl</c>).</summary>
+    /// <returns>0 or more, or a negative errno; -ENOTTY for a request that the file does not know.</returns>
+    public virtual int Ioctl(File file, uint cmd, Sockptr arg) => -ENOTTY;
+
+    /// <summary>Moves data into a pipe (<c>splice_read</c>).</summary>
+    public virtual long SpliceRead(File file, Pipe pipe, long length, uint flags) => -EINVAL;
+
+    /// <summary>Moves data out of a pipe (<c>splice_write</c>).</summary>
+    public virtual long SpliceWrite(File file, Pipe pipe, long length, uint flags) => -EINVAL;
+
+    /// <summary>Called at each close of a descriptor (<c>flush</c>).</summary>
+    public virtual int Flush(File file) => 0;
+
+    /// <summary>Called when the last reference is gone (<c>release</c>).</summary>
+    public virtual void Release(File file)
+    {
+    }
+
+    /// <summary>Turns SIGIO delivery on or off for the descriptor (<c>fasync</c>).</summary>
+    public virtual int Fasync(int fd, File file, bool on) => -EINVAL;
+
+    /// <summary>Writes the lines of <c>/proc/PID/fdinfo/FD</c> that are this kind's own (<c>show_fdinfo</c>).</summary>
+    public virtual void ShowFdinfo(StringBuilder output, File file)
+    {
+    }
+}
+
+/// <summary>
+/// Where a poll registers the queues that it would wait on (<c>struct poll_table_struct</c>); a kind of file calls
+/// <see cref="PollWait"/> for each queue before it looks at its state.
+/// </summary>
+[LinuxStruct("poll_table_struct")]
+public abstract class PollTable
+{
+    /// <summary>The events that the poller cares about; files may leave out the work for others.</summary>
+    public uint Key { get; set; } = uint.MaxValue;
+
+    /// <summary>Registers with <paramref name="queue"/> (<c>poll_wait</c>).</summary>
+    public abstract void PollWait(File? file, WaitQueueHead queue);
+}

@@ -1,0 +1,121 @@
+using Linnet.Kernel.Trace;
+
+namespace Linnet.Kernel;
+
+/// <summary>What all namespaces have in common (<c>struct ns_common</c>): an identity and the user namespace that owns them.</summary>
+/// <param name="machine">The machine that the namespace belongs to.</param>
+/// <param name="userNs">The owning user namespace; null only for the initial user namespace itself.</param>
+[LinuxStruct("ns_common")]
+public abstract class NsCommon(Machine machine, UserNamespace? userNs)
+{
+    /// <summary>The machine that the namespace belongs to.</summary>
+    public Machine Machine { get; } = machine;
+
+    /// <summary>The user namespace in which capabilities over this one are checked.</summary>
+    public UserNamespace UserNs => userNs ?? (UserNamespace)this;
+
+    /// <summary>The number in <c>/proc/PID/ns</c>; unique on the machine.</summary>
+    public uint Inum { get; } = machine.AllocateNamespaceNumber();
+
+    /// <summary>The namespace's name in <c>/proc/PID/ns</c>, as <c>net</c>.</summary>
+    public abstract string TypeName { get; }
+}
+
+/// <summary>User and capability domain (<c>struct user_namespace</c>).</summary>
+[LinuxStruct("user_namespace")]
+public sealed class UserNamespace(Machine machine, UserNamespace? parent, uint owner = 0)
+    : NsCommon(machine, parent)
+{
+    /// <summary>The namespace that this one was made in, or null for the initial one.</summary>
+    public UserNamespace? Parent { get; } = parent;
+
+    /// <summary>Effective user of the task that made the namespace; it has all capabilities in it.</summary>
+    public uint Owner { get; } = owner;
+
+    /// <inheritdoc/>
+    public override string TypeName => "user";
+}
+
+/// <summary>Host and domain name (<c>struct uts_namespace</c>).</summary>
+[LinuxStruct("uts_namespace")]
+public sealed class UtsNamespace(Machine machine, UserNamespace userNs) : NsCommon(machine, userNs)
+{
+    /// <summary>The host's name, at most 64 bytes.</summary>
+    public string NodeName { get; set; } = "linnet";
+
+    /// <summary>The NIS domain name, at most 64 bytes.</summary>
+    public string DomainName { get; set; } = "(none)";
+
+    /// <inheritdoc/>
+    public override string TypeName => "uts";
+}
+
+/// <summary>System V IPC and POSIX message queues (<c>struct ipc_namespace</c>); Linnet has none of these, so it is an identity.</summary>
+[LinuxStruct("ipc_namespace")]
+public sealed class IpcNamespace(Machine machine, UserNamespace userNs) : NsCommon(machine, userNs)
+{
+    /// <inheritdoc/>
+    public override string TypeName => "ipc";
+}
+
+/// <summary>Mounts (<c>struct mnt_namespace</c>); Linnet mounts nothing but sockfs and pipefs, so it is an identity.</summary>
+[LinuxStruct("mnt_namespace")]
+public sealed class MntNamespace(Machine machine, UserNamespace userNs) : NsCommon(machine, userNs)
+{
+    /// <inheritdoc/>
+    public override string TypeName => "mnt";
+}
+
+/// <summary>Process numbers (<c>struct pid_namespace</c>).</summary>
+[LinuxStruct("pid_namespace")]
+public sealed class PidNamespace(Machine machine, UserNamespace userNs, PidNamespace? parent)
+    : NsCommon(machine, userNs)
+{
+    private int last;
+
+    /// <summary>The namespace that this one was made in, or null for the initial one.</summary>
+    public PidNamespace? Parent { get; } = parent;
+
+    /// <inheritdoc/>
+    public override string TypeName => "pid";
+
+    /// <summary>The next free process number.</summary>
+    public int AllocatePid() => Interlocked.Increment(ref last);
+}
+
+/// <summary>Offsets of the monotonic and boot clocks (<c>struct time_namespace</c>).</summary>
+[LinuxStruct("time_namespace")]
+public sealed class TimeNamespace(Machine machine, UserNamespace userNs) : NsCommon(machine, userNs)
+{
+    /// <summary>Nanoseconds that are added to CLOCK_MONOTONIC for tasks in the namespace.</summary>
+    public long MonotonicOffset { get; set; }
+
+    /// <inheritdoc/>
+    public override string TypeName => "time";
+}
+
+/// <summary>The visible root of the control groups (<c>struct cgroup_namespace</c>).</summary>
+[LinuxStruct("cgroup_namespace")]
+public sealed class CgroupNamespace(Machine machine, UserNamespace userNs, string root = "/") : NsCommon(machine, userNs)
+{
+    /// <summary>Path of the control group that tasks in the namespace see as root.</summary>
+    public string Root { get; } = root;
+
+    /// <inheritdoc/>
+    public override string TypeName => "cgroup";
+}
+
+/// <summary>
+/// The namespaces of a task (<c>struct nsproxy</c>), shared by tasks that share all of them. It is immutable: a task that
+/// unshares one gets a new proxy, so that readers need no lock.
+/// </summary>
+[LinuxStruct("nsproxy")]
+public sealed record Nsproxy(
+    UtsNamespace UtsNs,
+    IpcNamespace IpcNs,
+    MntNamespace MntNs,
+    PidNamespace PidNsForChildren,
+    NsCommon NetNsCommon,
+    TimeNamespace TimeNs,
+    TimeNamespace TimeNsForChildren,
+    CgroupNamespace CgroupNs);

@@ -1,0 +1,86 @@
+using System.Runtime.CompilerServices;
+using Linnet.Kernel.Trace;
+
+namespace Linnet.Kernel.Net.Core;
+
+/// <summary>
+/// One message of <c>sendmsg</c> or <c>recvmsg</c> inside the kernel (<c>struct msghdr</c>). Reusable: the one who waits
+/// keeps it over several tries, and <see cref="MsgIter"/> remembers how far they came.
+/// </summary>
+[LinuxStruct("msghdr")]
+public sealed class MsgHdr
+{
+    private AddressBuffer name;
+
+    /// <summary>Whether there is a place for an address: given to send to, or wanted when receiving.</summary>
+    public bool HasName;
+
+    /// <summary>Bytes of address that are valid in <see cref="MsgName"/>.</summary>
+    public int MsgNamelen;
+
+    /// <summary>The data.</summary>
+    public IovIter MsgIter;
+
+    /// <summary>Control data: given when sending; when receiving, where it is to go next.</summary>
+    public Sockptr MsgControl;
+
+    /// <summary>Bytes of control data, or of room for it that is left.</summary>
+    public int MsgControllen;
+
+    /// <summary>Flags: given (<c>MSG_DONTWAIT</c> ...) or, after receiving, returned (<c>MSG_TRUNC</c> ...).</summary>
+    public int MsgFlags;
+
+    /// <summary>The whole room for an address: <c>sizeof(struct sockaddr_storage)</c> bytes.</summary>
+    public Span<byte> NameBuffer => name;
+
+    /// <summary>The valid part of the address.</summary>
+    public Span<byte> MsgName => NameBuffer[..MsgNamelen];
+
+    /// <summary>Makes the message new.</summary>
+    public void Reset(in IovIter iter, int flags)
+    {
+        HasName = false;
+        MsgNamelen = 0;
+        MsgIter = iter;
+        MsgControl = default;
+        MsgControllen = 0;
+        MsgFlags = flags;
+    }
+
+    /// <summary>Appends a control message for the receiver (<c>put_cmsg</c>); sets <c>MSG_CTRUNC</c> when it does not fit.</summary>
+    /// <returns>0 or -EFAULT.</returns>
+    [Linux("put_cmsg", "net/core/scm.c")]
+    public int PutCmsg(int level, int type, ReadOnlySpan<byte> value)
+    {
+        const int HeaderSize = 16;
+        if (MsgControl.IsNull || MsgControllen < HeaderSize)
+        {
+            MsgFlags |= MSG_CTRUNC;
+            return 0;
+        }
+
+        int length = HeaderSize + value.Length;
+        if (MsgControllen < length)
+        {
+            MsgFlags |= MSG_CTRUNC;
+            length = MsgControllen;
+        }
+
+        Span<byte> header = stackalloc byte[HeaderSize];
+        Unsafe.WriteUnaligned(ref header[0], (ulong)length);
+        Unsafe.WriteUnaligned(ref header[8], level);
+        Unsafe.WriteUnaligned(ref header[12], type);
+        if (MsgControl.CopyTo(header) < 0 || MsgControl.Add(HeaderSize).CopyTo(value[..(length - HeaderSize)]) < 0)
+            return -EFAULT;
+        int space = Math.Min((HeaderSize + value.Length + 7) & ~7, MsgControllen);
+        MsgControl = MsgControl.Add(space);
+        MsgControllen -= space;
+        return 0;
+    }
+
+    [InlineArray(128)]
+    private struct AddressBuffer
+    {
+        private byte first;
+    }
+}

@@ -1,0 +1,135 @@
+using Linnet.Kernel.Trace;
+
+namespace Linnet.Kernel.Net.Core;
+
+/// <summary>Handles packets of one network protocol (<c>struct packet_type</c>).</summary>
+/// <param name="type">Protocol, <c>ETH_P_*</c>.</param>
+[LinuxStruct("packet_type")]
+public abstract class PacketType(ushort type)
+{
+    /// <summary>Protocol, <c>ETH_P_*</c>.</summary>
+    public ushort Type { get; } = type;
+
+    /// <summary>Takes over a packet whose data begins at the network header.</summary>
+    public abstract int Func(SkBuff skb, NetDevice dev);
+}
+
+/// <summary>What the network core keeps for the whole machine.</summary>
+public sealed class NetCore
+{
+    private static readonly StateSlot<NetCore> Slot = new();
+
+    private readonly Machine machine;
+    private readonly List<PernetOperations> pernet = [];
+    private readonly List<NetNamespace> namespaces = [];
+    private PacketType?[] packetTypes = [];
+
+    private NetCore(Machine machine) => this.machine = machine;
+
+    /// <summary>Packets and their memory.</summary>
+    public SkbPool SkbPool { get; } = new();
+
+    /// <summary>All namespaces, in the order in which they were made.</summary>
+    public IReadOnlyList<NetNamespace> Namespaces
+    {
+        get
+        {
+            lock (namespaces)
+                return [.. namespaces];
+        }
+    }
+
+    /// <summary>The network core of a machine.</summary>
+    public static NetCore Of(Machine machine) => Slot.Of(machine.Slots);
+
+    /// <summary>Makes the network core of a machine that boots.</summary>
+    [Linux("net_dev_init", "net/core/dev.c")]
+    internal static NetCore NetDevInit(Machine machine)
+    {
+        NetCore core = new(machine);
+        Slot.Set(machine.Slots, core);
+        return core;
+    }
+
+    /// <summary>Has <paramref name="operations"/> set up every namespace, those that exist too.</summary>
+    [Linux("register_pernet_subsys", "net/core/net_namespace.c")]
+    public int RegisterPernetSubsys(PernetOperations operations)
+    {
+        lock (namespaces)
+        {
+            foreach (NetNamespace net in namespaces)
+            {
+                int err = operations.Init(net);
+                if (err < 0)
+                    return err;
+            }
+
+            pernet.Add(operations);
+            return 0;
+        }
+    }
+
+    /// <summary>Makes a network namespace; what was set up is taken down again when a subsystem refuses.</summary>
+    /// <returns>0 or a negative errno.</returns>
+    [Linux("copy_net_ns", "net/core/net_namespace.c")]
+    public int CopyNetNs(UserNamespace userNs, out NetNamespace? net)
+    {
+        lock (namespaces)
+        {
+            net = new NetNamespace(machine, userNs, this);
+            for (int i = 0; i < pernet.Count; i++)
+            {
+                int err = pernet[i].Init(net);
+                if (err == 0)
+                    continue;
+                while (--i >= 0)
+                    pernet[i].Exit(net);
+                net = null;
+                return err;
+            }
+
+            namespaces.Add(net);
+            return 0;
+        }
+    }
+
+    /// <summary>Takes a namespace down, subsystems in the reverse of the order in which they were registered.</summary>
+    [Linux("cleanup_net", "net/core/net_namespace.c")]
+    public void CleanupNet(NetNamespace net)
+    {
+        lock (namespaces)
+        {
+            for (int i = pernet.Count - 1; i >= 0; i--)
+                pernet[i].Exit(net);
+            namespaces.Remove(net);
+        }
+    }
+
+    /// <summary>Registers a network protocol's receive handler (<c>dev_add_pack</c>).</summary>
+    [Linux("dev_add_pack", "net/core/dev.c")]
+    public void DevAddPack(PacketType handler)
+    {
+        lock (pernet)
+            packetTypes = [.. packetTypes, handler];
+    }
+
+    /// <summary>Takes it back (<c>dev_remove_pack</c>).</summary>
+    [Linux("dev_remove_pack", "net/core/dev.c")]
+    public void DevRemovePack(PacketType handler)
+    {
+        lock (pernet)
+            packetTypes = [.. packetTypes.Where(other => other != handler)];
+    }
+
+    /// <summary>The handler of a protocol, or null.</summary>
+    public PacketType? FindPacketType(ushort protocol)
+    {
+        foreach (PacketType? handler in packetTypes)
+        {
+            if (handler!.Type == protocol)
+                return handler;
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,67 @@
+using Linnet.Kernel.Trace;
+
+namespace Linnet.Kernel.Net.Core;
+
+/// <summary>
+/// A network namespace (<c>struct net</c>): devices, routes, sockets and settings of their own. Protocols keep their part
+/// in <see cref="Slots"/> and set it up through <see cref="PernetOperations"/>.
+/// </summary>
+[LinuxStruct("net")]
+public sealed class NetNamespace : NsCommon
+{
+    internal NetNamespace(Machine machine, UserNamespace userNs, NetCore core)
+        : base(machine, userNs)
+    {
+        Core = core;
+        HashMix = machine.Random.NextU32();
+        Devices = new NetDeviceTable(this);
+    }
+
+    /// <inheritdoc/>
+    public override string TypeName => "net";
+
+    /// <summary>What all namespaces of the machine share: protocol handlers, packet pools.</summary>
+    public NetCore Core { get; }
+
+    /// <summary>Packets and their memory.</summary>
+    public SkbPool SkbPool => Core.SkbPool;
+
+    /// <summary>What protocols keep for the namespace.</summary>
+    public SlotTable Slots { get; } = new();
+
+    /// <summary>The namespace's devices.</summary>
+    public NetDeviceTable Devices { get; }
+
+    /// <summary>The loopback device.</summary>
+    public NetDevice LoopbackDev => Devices.Loopback;
+
+    /// <summary>Secret that spreads the namespace's sockets in shared hash tables (<c>net_hash_mix</c>).</summary>
+    public uint HashMix { get; }
+
+    /// <summary>The namespace of a task (<c>current->nsproxy->net_ns</c>).</summary>
+    public static NetNamespace Of(TaskStruct task) => (NetNamespace)task.Nsproxy.NetNsCommon;
+}
+
+/// <summary>Reads the network namespace out of a namespace proxy, which does not know its type.</summary>
+public static class NsproxyExtensions
+{
+    extension(Nsproxy nsproxy)
+    {
+        /// <summary>The network namespace (<c>nsproxy->net_ns</c>).</summary>
+        public NetNamespace NetNs => (NetNamespace)nsproxy.NetNsCommon;
+    }
+}
+
+/// <summary>What a subsystem does when a network namespace is made and when it ends (<c>struct pernet_operations</c>).</summary>
+[LinuxStruct("pernet_operations")]
+public abstract class PernetOperations
+{
+    /// <summary>Sets up the subsystem's part of a new namespace.</summary>
+    /// <returns>0, or a negative errno: the namespace is not made then.</returns>
+    public abstract int Init(NetNamespace net);
+
+    /// <summary>Takes it down again.</summary>
+    public virtual void Exit(NetNamespace net)
+    {
+    }
+}
