@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Core;
@@ -196,9 +197,7 @@ public sealed class SkbPool
 
     internal SkBuff RentObject()
     {
-#if DEBUG
-        Interlocked.Increment(ref outstanding);
-#endif
+        Count(1);
         CpuCache cache = Cache();
         if (cache.Count == 0)
             Refill(cache);
@@ -212,14 +211,15 @@ public sealed class SkbPool
 
     internal void ReturnObject(SkBuff skb)
     {
-#if DEBUG
-        Interlocked.Decrement(ref outstanding);
-#endif
+        Count(-1);
         CpuCache cache = Cache();
         if (cache.Count == CpuCacheObjects)
             Spill(cache);
         cache.Objects[cache.Count++] = skb;
     }
+
+    [Conditional("DEBUG")]
+    private void Count(int packets) => Interlocked.Add(ref outstanding, packets);
 
     private void Refill(CpuCache cache)
     {
