@@ -58,7 +58,7 @@ public abstract class Module(string name)
     {
         if (module == null)
             return;
-        Bug.On((Interlocked.Decrement(ref module.references) & ~GoingBit) == GoingBit - 1);
+        Bug.On(Interlocked.Decrement(ref module.references) is < 0 or GoingBit - 1);
     }
 
     /// <summary>Registers what the module offers. Runs in the loading task, with no lock held.</summary>

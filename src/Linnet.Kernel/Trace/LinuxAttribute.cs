@@ -6,7 +6,7 @@ namespace Linnet.Kernel.Trace;
 /// </summary>
 /// <param name="symbol">The exact Linux symbol, for example <c>__sys_socket</c>.</param>
 /// <param name="file">The file in Linux's tree, where it differs from the <see cref="LinuxFileAttribute"/> of the type.</param>
-[AttributeUsage(AttributeTargets.Method | AttributeTargets.Constructor)]
+[AttributeUsage(AttributeTargets.Method)]
 public sealed class LinuxAttribute(string symbol, string? file = null) : Attribute
 {
     /// <summary>The exact Linux symbol.</summary>

@@ -5,6 +5,14 @@ namespace Linnet.Kernel.Uapi;
 /// </summary>
 public static class In6H
 {
+    public const int IPPROTO_HOPOPTS = 0;
+    public const int IPPROTO_ROUTING = 43;
+    public const int IPPROTO_FRAGMENT = 44;
+    public const int IPPROTO_ICMPV6 = 58;
+    public const int IPPROTO_NONE = 59;
+    public const int IPPROTO_DSTOPTS = 60;
+    public const int IPPROTO_MH = 135;
+
     public const int IPV6_FL_A_GET = 0;
     public const int IPV6_FL_A_PUT = 1;
     public const int IPV6_FL_A_RENEW = 2;

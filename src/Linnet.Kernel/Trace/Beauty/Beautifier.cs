@@ -1,0 +1,178 @@
+using System.Globalization;
+using Linnet.Kernel.Uapi;
+
+namespace Linnet.Kernel.Trace.Beauty;
+
+/// <summary>
+/// Prints values as <c>perf trace</c> does (tools/perf/trace/beauty): numbers by the names that they have in the place
+/// where they stand, which their parameter's name and the function tell.
+/// </summary>
+public sealed class Beautifier : TraceFormatter
+{
+    private Beautifier()
+    {
+    }
+
+    /// <summary>The one there is; it has no state.</summary>
+    public static Beautifier Instance { get; } = new();
+
+    /// <inheritdoc/>
+    public override string Integer(TraceCall call, TraceParameter parameter, long value)
+    {
+        if (parameter.Type == "bool")
+            return value != 0 ? "true" : "false";
+        if (parameter.Name.Length == 0)
+            return Result(call, parameter, value);
+        string? named = Named(call, parameter.Name, parameter.Type, value);
+        if (named != null)
+            return named;
+        if (parameter.Type.EndsWith('*'))
+            return value == 0 ? "NULL" : Names.Hex(value);
+        return parameter.Type == "ulong" ? ((ulong)value).ToString(CultureInfo.InvariantCulture) : Names.Number(value);
+    }
+
+    /// <inheritdoc/>
+    public override string Object(TraceCall call, TraceParameter parameter, object? value) => Objects.Format(value);
+
+    /// <inheritdoc/>
+    public override string Bytes(TraceCall call, TraceParameter parameter, ReadOnlySpan<byte> bytes, int length)
+    {
+        if (parameter.Name is "addr" or "uaddr" or "address" or "name" or "sockaddr")
+            return SockaddrText.Format(bytes);
+        if (parameter.Name is "optval" or "value" && length == 4)
+            return $"[{Names.Number(BitConverter.ToInt32(bytes))}]";
+        return Quote(bytes, length);
+    }
+
+    /// <summary>Bytes as a C string, at most 32 of them.</summary>
+    public static string Quote(ReadOnlySpan<byte> bytes, int length)
+    {
+        const int Shown = 32;
+        var text = new System.Text.StringBuilder("\"");
+        foreach (byte b in bytes[..Math.Min(bytes.Length, Shown)])
+        {
+            text.Append(b switch
+            {
+                (byte)'\n' => "\\n",
+                (byte)'\r' => "\\r",
+                (byte)'\t' => "\\t",
+                (byte)'"' => "\\\"",
+                (byte)'\\' => "\\\\",
+                >= 0x20 and < 0x7f => ((char)b).ToString(),
+                _ => "\\x" + b.ToString("x2", CultureInfo.InvariantCulture),
+            });
+        }
+
+        text.Append('"');
+        if (length > Shown)
+            text.Append("...");
+        return text.ToString();
+    }
+
+    /// <summary>Whether a symbol is the entry of a system call, whose errors a program sees as -1 and errno.</summary>
+    public static bool IsSyscall(string symbol) =>
+        symbol.StartsWith("__sys_", StringComparison.Ordinal) && !symbol.EndsWith("_create", StringComparison.Ordinal)
+            && !symbol.EndsWith("_file", StringComparison.Ordinal)
+        || symbol.StartsWith("__x64_sys_", StringComparison.Ordinal)
+        || symbol.StartsWith("sys_", StringComparison.Ordinal)
+        || symbol.StartsWith("ksys_", StringComparison.Ordinal);
+
+    private static string Result(TraceCall call, TraceParameter parameter, long value)
+    {
+        string symbol = call.Point.Symbol;
+        if (parameter.Type is "int" or "long" && value is < 0 and >= -4095)
+        {
+            return IsSyscall(symbol) && call.Depth == 0
+                ? $"-1 {Names.ErrnoName(value)} ({Errno.Describe((int)value)})"
+                : "-" + Names.ErrnoName(value);
+        }
+
+        if (parameter.Type == "uint" && symbol.Contains("poll", StringComparison.Ordinal))
+            return Names.PollMask(value);
+        if (symbol == "update_socket_protocol")
+            return Names.Protocol(call.Argument("family"), value);
+        return parameter.Type == "ulong" ? ((ulong)value).ToString(CultureInfo.InvariantCulture) : Names.Number(value);
+    }
+
+    private static string? Named(TraceCall call, string name, string type, long value)
+    {
+        string symbol = call.Point.Symbol;
+        switch (name)
+        {
+            case "family" or "domain" or "pf":
+                return Names.Family(value);
+            case "type" when symbol.Contains("icmp", StringComparison.Ordinal):
+                return Names.IcmpType(value);
+            case "type" when symbol.Contains("sock", StringComparison.Ordinal):
+                return Names.SockType(value);
+            case "type" when IsDevice(call):
+                return Names.EtherType(value);
+            case "protocol" or "proto" when !IsDevice(call):
+                return Names.Protocol(call.Argument("family") ?? call.Argument("domain") ?? call.Argument("pf"), value);
+            case "protocol" or "proto":
+                return Names.EtherType(value);
+            case "level":
+                return Names.Level(value);
+            case "optname":
+                return Names.Option(call.Argument("level") ?? LevelOf(symbol), value);
+            case "how" when symbol.Contains("shutdown", StringComparison.Ordinal):
+                return Names.Shutdown(value);
+            case "cmd" or "request" when symbol.Contains("fcntl", StringComparison.Ordinal):
+                return Names.Fcntl(value);
+            case "cmd" or "request" when symbol.Contains("ioctl", StringComparison.Ordinal):
+                return Names.Ioctl(value);
+            case "op" when symbol.Contains("epoll", StringComparison.Ordinal):
+                return Names.EpollOp(value);
+            case "call" when symbol.Contains("socketcall", StringComparison.Ordinal):
+                return Names.SocketCall(value);
+            case "events" or "mask" or "pollFlags" or "key":
+                return Names.PollMask(value);
+            case "cap" or "capability":
+                return Names.Capability(value);
+            case "state" or "oldstate" or "newstate" when symbol.Contains("tcp_ca", StringComparison.Ordinal)
+                || symbol.Contains("tcp_set_ca", StringComparison.Ordinal):
+                return Names.CongestionState(value);
+            case "state" or "oldstate" or "newstate" when type is "int" or "byte":
+                return Names.TcpState(value);
+            case "err" or "error" when value is > 0 and < 4096:
+                return Names.ErrnoName(value);
+            case "err" or "error" when value is < 0 and > -4096:
+                return "-" + Names.ErrnoName(value);
+            case "flags" or "msgFlags" or "fileFlags":
+                return Flags(symbol, value);
+        }
+
+        return type == "uint" && IsAddress(name) ? Names.Ipv4(value) : null;
+    }
+
+    private static string? Flags(string symbol, long value)
+    {
+        if (symbol.Contains("accept", StringComparison.Ordinal))
+            return Names.SockFlags(value);
+        if (symbol.Contains("send", StringComparison.Ordinal) || symbol.Contains("recv", StringComparison.Ordinal))
+            return Names.MsgFlags(value);
+        bool isOfFile = symbol.Contains("fd", StringComparison.Ordinal) || symbol.Contains("file", StringComparison.Ordinal)
+            || symbol.Contains("pipe", StringComparison.Ordinal) || symbol.Contains("dup", StringComparison.Ordinal)
+            || symbol.Contains("epoll_create", StringComparison.Ordinal);
+        if (isOfFile)
+            return Names.OpenFlags(value);
+        return value == 0 ? "0" : Names.Hex(value);
+    }
+
+    private static long? LevelOf(string symbol)
+    {
+        if (symbol.Contains("tcp_", StringComparison.Ordinal))
+            return SocketH.SOL_TCP;
+        if (symbol.Contains("udp_", StringComparison.Ordinal))
+            return SocketH.SOL_UDP;
+        return symbol.Contains("ip_", StringComparison.Ordinal) ? SocketH.SOL_IP : null;
+    }
+
+    private static bool IsDevice(TraceCall call) =>
+        call.Point.File is "net/core/dev.c" or "net/ipv4/arp.c" || call.Point.File.StartsWith("net/ethernet/", StringComparison.Ordinal)
+        || call.Point.File.StartsWith("drivers/", StringComparison.Ordinal);
+
+    private static bool IsAddress(string name) =>
+        name.EndsWith("addr", StringComparison.OrdinalIgnoreCase) || name.EndsWith("address", StringComparison.OrdinalIgnoreCase)
+        || name is "sip" or "tip" or "gw" or "nexthop" or "dst" or "src";
+}
