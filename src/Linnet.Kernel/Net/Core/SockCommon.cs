@@ -49,6 +49,12 @@ public abstract class SockCommon
     /// <summary>Previous in that chain; null for the first.</summary>
     public SockCommon? SkcPrev;
 
+    /// <summary>Next among those bound to the same local address and port.</summary>
+    public SockCommon? SkcBindNext;
+
+    /// <summary>Previous among those; null for the first.</summary>
+    public SockCommon? SkcBindPrev;
+
     /// <summary>Foreign IPv6 address; the IPv4-mapped form for IPv4 peers of IPv6 sockets.</summary>
     public UInt128 SkcV6Daddr;
 
