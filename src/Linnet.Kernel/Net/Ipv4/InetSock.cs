@@ -46,8 +46,11 @@ public class InetSock : Sock
     /// <summary>Counter of the identification field.</summary>
     public int InetId;
 
-    /// <summary>Options that are sent in every packet (<c>IP_OPTIONS</c>); as they stand in the header.</summary>
-    public byte[]? InetOpt;
+    /// <summary>Options that are sent in every packet (<c>IP_OPTIONS</c>); replaced whole.</summary>
+    public volatile IpOptionsRcu? InetOpt;
+
+    /// <summary>What <c>ip_append_data</c> keeps while a datagram is being put together.</summary>
+    public InetCork Cork;
 
     /// <summary>Largest local port of <c>IP_LOCAL_PORT_RANGE</c> in the upper half, lowest in the lower; 0 for the namespace's.</summary>
     public uint LocalPortRange;
