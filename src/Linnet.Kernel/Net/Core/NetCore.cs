@@ -22,7 +22,9 @@ public sealed class NetCore
     private readonly Machine machine;
     private readonly List<PernetOperations> pernet = [];
     private readonly List<NetNamespace> namespaces = [];
-    private PacketType?[] packetTypes = [];
+    private PacketType[] packetTypes = [];
+    private PacketOffload[] offloads = [];
+    private NetdevNotifier[] notifiers = [];
 
     private NetCore(Machine machine) => this.machine = machine;
 
@@ -124,12 +126,43 @@ public sealed class NetCore
     /// <summary>The handler of a protocol, or null.</summary>
     public PacketType? FindPacketType(ushort protocol)
     {
-        foreach (PacketType? handler in packetTypes)
+        foreach (PacketType handler in packetTypes)
         {
-            if (handler!.Type == protocol)
+            if (handler.Type == protocol)
                 return handler;
         }
 
         return null;
+    }
+
+    /// <summary>Who is told what happens to devices.</summary>
+    public ReadOnlySpan<NetdevNotifier> Notifiers => notifiers;
+
+    /// <summary>Registers a network protocol's segmentation (<c>dev_add_offload</c>).</summary>
+    [Linux("dev_add_offload", "net/core/gro.c")]
+    public void DevAddOffload(PacketOffload offload)
+    {
+        lock (pernet)
+            offloads = [.. offloads, offload];
+    }
+
+    /// <summary>The segmentation of a protocol, or null.</summary>
+    public PacketOffload? FindOffload(ushort protocol)
+    {
+        foreach (PacketOffload offload in offloads)
+        {
+            if (offload.Type == protocol)
+                return offload;
+        }
+
+        return null;
+    }
+
+    /// <summary>Has <paramref name="notifier"/> told of everything that happens to devices from now on.</summary>
+    [Linux("register_netdevice_notifier", "net/core/dev.c")]
+    public void RegisterNetdeviceNotifier(NetdevNotifier notifier)
+    {
+        lock (pernet)
+            notifiers = [.. notifiers, notifier];
     }
 }

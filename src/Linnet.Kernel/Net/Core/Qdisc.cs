@@ -2,12 +2,18 @@ using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Core;
 
-/// <summary>A queueing discipline (<c>struct Qdisc</c>): holds packets until the device may send them.</summary>
+/// <summary>
+/// A queueing discipline (<c>struct Qdisc</c>): holds packets until the device may send them. One thread at a time feeds the
+/// device; others only enqueue, and their packets leave with its.
+/// </summary>
+/// <param name="dev">The device that the discipline feeds.</param>
 [LinuxStruct("Qdisc")]
+[LinuxFile("net/sched/sch_generic.c")]
 public abstract class Qdisc(NetDevice dev)
 {
-    /// <summary>Protects the discipline's queues.</summary>
-    protected Spinlock Guard;
+    // Protects the discipline's queues; taken by XmitSkb, Run and Reset around the abstract operations.
+    private Spinlock guard;
+    private int running;
 
     /// <summary>The device that the discipline feeds.</summary>
     public NetDevice Dev { get; } = dev;
@@ -15,10 +21,116 @@ public abstract class Qdisc(NetDevice dev)
     /// <summary>Its name, as <c>pfifo</c>.</summary>
     public abstract string Id { get; }
 
-    /// <summary>Takes over a packet; one that finds no room is freed and counted.</summary>
-    /// <returns><c>NET_XMIT_SUCCESS</c> or <c>NET_XMIT_DROP</c>.</returns>
-    public abstract int Enqueue(SkBuff skb);
+    /// <summary>Packets that it holds.</summary>
+    public abstract int Qlen { get; }
 
-    /// <summary>Gives the next packet that may be sent now, or null.</summary>
-    public abstract SkBuff? Dequeue();
+    /// <summary>Queues a packet and sends what may be sent (<c>__dev_xmit_skb</c>). Takes over the packet.</summary>
+    /// <returns><c>NET_XMIT_SUCCESS</c> or <c>NET_XMIT_DROP</c>.</returns>
+    [Linux("__dev_xmit_skb", "net/core/dev.c")]
+    public int XmitSkb(SkBuff skb)
+    {
+        if (!Dev.IsUp)
+        {
+            skb.Free();
+            return Core.Dev.NET_XMIT_DROP;
+        }
+
+        guard.Lock();
+        int result = Enqueue(skb);
+        guard.Unlock();
+        Run();
+        return result;
+    }
+
+    /// <summary>Sends what may be sent now (<c>__qdisc_run</c>).</summary>
+    [Linux("__qdisc_run")]
+    public void Run()
+    {
+        // A packet that is enqueued after the last dequeue but before the flag falls is found by the look after it.
+        do
+        {
+            if (Interlocked.CompareExchange(ref running, 1, 0) != 0)
+                return;
+            while (DequeueLocked() is { } skb)
+                Core.Dev.ValidateAndXmit(skb, Dev);
+            Volatile.Write(ref running, 0);
+        }
+        while (Ready());
+    }
+
+    /// <summary>Drops all packets.</summary>
+    public void Reset()
+    {
+        guard.Lock();
+        Purge();
+        guard.Unlock();
+    }
+
+    /// <summary>Takes over a packet; one that finds no room is freed and counted. The guard is held.</summary>
+    /// <returns><c>NET_XMIT_SUCCESS</c> or <c>NET_XMIT_DROP</c>.</returns>
+    protected abstract int Enqueue(SkBuff skb);
+
+    /// <summary>Gives the next packet that may be sent now, or null. The guard is held.</summary>
+    protected abstract SkBuff? Dequeue();
+
+    /// <summary>Whether <see cref="Dequeue"/> would give a packet now. The guard is held.</summary>
+    protected abstract bool HasReady { get; }
+
+    /// <summary>Frees all packets. The guard is held.</summary>
+    protected abstract void Purge();
+
+    private SkBuff? DequeueLocked()
+    {
+        guard.Lock();
+        SkBuff? skb = Dequeue();
+        guard.Unlock();
+        return skb;
+    }
+
+    private bool Ready()
+    {
+        guard.Lock();
+        bool ready = HasReady;
+        guard.Unlock();
+        return ready;
+    }
+}
+
+/// <summary>First in, first out, up to a number of packets (<c>pfifo</c>).</summary>
+/// <param name="dev">The device that the discipline feeds.</param>
+/// <param name="limit">Most packets that it holds.</param>
+[LinuxFile("net/sched/sch_fifo.c")]
+public sealed class Pfifo(NetDevice dev, int limit) : Qdisc(dev)
+{
+    private SkBuffHead queue;
+
+    /// <inheritdoc/>
+    public override string Id => "pfifo";
+
+    /// <inheritdoc/>
+    public override int Qlen => queue.Qlen;
+
+    /// <inheritdoc/>
+    protected override bool HasReady => !queue.IsEmpty;
+
+    /// <inheritdoc/>
+    [Linux("pfifo_enqueue")]
+    protected override int Enqueue(SkBuff skb)
+    {
+        if (queue.Qlen < limit)
+        {
+            queue.QueueTail(skb);
+            return Core.Dev.NET_XMIT_SUCCESS;
+        }
+
+        Interlocked.Increment(ref Dev.Stats.TxDropped);
+        skb.Free();
+        return Core.Dev.NET_XMIT_DROP;
+    }
+
+    /// <inheritdoc/>
+    protected override SkBuff? Dequeue() => queue.Dequeue();
+
+    /// <inheritdoc/>
+    protected override void Purge() => queue.Purge();
 }

@@ -28,7 +28,7 @@ public sealed partial class SkBuff
         clone.NetworkHeader = NetworkHeader;
         clone.TransportHeader = TransportHeader;
         clone.CsumStart = CsumStart;
-        ShareFrags(clone);
+        ShareLengthAndFrags(clone);
         clone.Truesize = Truesize;
         return clone;
     }
@@ -47,7 +47,7 @@ public sealed partial class SkBuff
         copy.tail = headroom + length;
         Data.CopyTo(copy.head.Span(headroom, length));
         copy.ShiftHeadersFrom(this, headroom - data);
-        ShareFrags(copy);
+        ShareLengthAndFrags(copy);
         copy.Truesize = Truesize;
         return copy;
     }
@@ -127,7 +127,8 @@ public sealed partial class SkBuff
         ControlBuffer = default;
     }
 
-    private void CopyMeta(SkBuff to)
+    /// <summary>Copies what describes the packet, but neither data nor owner (<c>__copy_skb_header</c>).</summary>
+    internal void CopyMeta(SkBuff to)
     {
         to.Dev = Dev;
         to.Dst = Dst;
@@ -146,12 +147,12 @@ public sealed partial class SkBuff
         to.Hash = Hash;
         to.Flags = Flags;
         to.ControlBuffer = ControlBuffer;
-        to.Len = Len;
-        to.DataLen = DataLen;
     }
 
-    private void ShareFrags(SkBuff to)
+    private void ShareLengthAndFrags(SkBuff to)
     {
+        to.Len = Len;
+        to.DataLen = DataLen;
         to.NrFrags = NrFrags;
         for (int i = 0; i < NrFrags; i++)
         {

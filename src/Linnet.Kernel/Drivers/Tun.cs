@@ -1,0 +1,140 @@
+using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Ethernet;
+using Linnet.Kernel.Trace;
+
+namespace Linnet.Kernel.Drivers;
+
+/// <summary>
+/// A device whose other end is a program (<c>tun</c> and <c>tap</c>): what the stack sends is given to
+/// <see cref="Transmit"/>, what the program has for the stack is given to <see cref="Receive"/>. TUN carries network
+/// packets, TAP Ethernet frames.
+/// </summary>
+[LinuxFile("drivers/net/tun.c")]
+public sealed class Tun : NetDeviceOps
+{
+    private Tun()
+    {
+    }
+
+    /// <summary>The device.</summary>
+    public NetDevice Dev { get; private set; } = null!;
+
+    /// <summary>
+    /// Takes what the stack sends: a frame (TAP) or packet (TUN), in one piece, with its checksums. Called in softirq context,
+    /// possibly by several threads: it must neither wait nor call into the stack. Null drops and counts.
+    /// </summary>
+    public ReadOnlySpanAction? Transmit { get; set; }
+
+    /// <summary>Takes a frame or packet; the bytes are valid during the call only.</summary>
+    public delegate void ReadOnlySpanAction(ReadOnlySpan<byte> frame);
+
+    /// <summary>Makes a TUN or TAP device; it is down.</summary>
+    /// <param name="net">The namespace.</param>
+    /// <param name="name">Name; a <c>%d</c> becomes the lowest free number.</param>
+    /// <param name="tap">Whether it carries Ethernet frames rather than IP packets.</param>
+    /// <param name="tun">The device's driver.</param>
+    /// <returns>0 or a negative errno.</returns>
+    [Linux("tun_set_iff")]
+    public static int TunSetIff(NetNamespace net, string name, bool tap, out Tun tun)
+    {
+        tun = new Tun();
+        tun.Dev = tap
+            ? new NetDevice(net, name, tun, EthHeaderOps.Instance)
+            {
+                Flags = (uint)(IFF_BROADCAST | IFF_MULTICAST),
+                DevAddr = Eth.EthRandomAddr(net.Machine.Random),
+                Features = NetdevFeatures.Lltx,
+            }
+            : new NetDevice(net, name, tun, NoHeaderOps.Instance)
+            {
+                Type = ARPHRD_NONE,
+                Flags = (uint)(IFF_POINTOPOINT | IFF_NOARP | IFF_MULTICAST),
+                HardHeaderLen = 0,
+                DevAddr = [],
+                Broadcast = [],
+                Features = NetdevFeatures.Lltx,
+            };
+        return Net.Core.Dev.RegisterNetdev(tun.Dev);
+    }
+
+    /// <inheritdoc/>
+    [Linux("tun_net_open")]
+    public override int Open(NetDevice dev)
+    {
+        Net.Core.Dev.NetifCarrierOn(dev);
+        return 0;
+    }
+
+    /// <inheritdoc/>
+    [Linux("tun_net_close")]
+    public override int Stop(NetDevice dev)
+    {
+        Net.Core.Dev.NetifCarrierOff(dev);
+        return 0;
+    }
+
+    /// <inheritdoc/>
+    [Linux("tun_net_xmit")]
+    public override int StartXmit(SkBuff skb, NetDevice dev)
+    {
+        if (Transmit is { } transmit)
+        {
+            Interlocked.Increment(ref dev.Stats.TxPackets);
+            Interlocked.Add(ref dev.Stats.TxBytes, skb.Len);
+            transmit(skb.Data);
+        }
+        else
+        {
+            Interlocked.Increment(ref dev.Stats.TxDropped);
+        }
+
+        skb.Free();
+        return Net.Core.Dev.NETDEV_TX_OK;
+    }
+
+    /// <inheritdoc/>
+    public override int SetMacAddress(NetDevice dev, ReadOnlySpan<byte> address) => 0;
+
+    /// <summary>
+    /// Takes in a frame (TAP) or packet (TUN) from the program's side; it is processed before the call returns, when the
+    /// caller is not in the kernel already. Malformed ones are dropped and counted.
+    /// </summary>
+    /// <returns>0, -EIO while the device is down, or -EINVAL for a frame that is too short or of no known protocol.</returns>
+    [Linux("tun_get_user")]
+    public int Receive(ReadOnlySpan<byte> frame)
+    {
+        if (!Dev.IsUp)
+            return -EIO;
+        bool tap = Dev.Type == ARPHRD_ETHER;
+        int protocol = tap ? 0 : frame.IsEmpty ? -1 : (frame[0] >> 4) switch { 4 => ETH_P_IP, 6 => ETH_P_IPV6, _ => -1 };
+        if (protocol < 0 || (tap && frame.Length < ETH_HLEN) || frame.Length > ushort.MaxValue + ETH_HLEN)
+        {
+            Interlocked.Increment(ref Dev.Stats.RxErrors);
+            return -EINVAL;
+        }
+
+        using KernelEntry entry = Dev.Net.Machine.Enter();
+        SkBuff skb = Dev.Net.SkbPool.Alloc(Headroom + frame.Length);
+
+        // The network header lands on an even offset behind the 14 bytes of Ethernet, as NET_IP_ALIGN has it.
+        skb.Reserve(Headroom);
+        frame.CopyTo(skb.Put(frame.Length));
+        skb.Dev = Dev;
+        if (tap)
+        {
+            skb.Protocol = Eth.EthTypeTrans(skb, Dev);
+        }
+        else
+        {
+            skb.ResetMacHeader();
+            skb.Protocol = (ushort)protocol;
+        }
+
+        Interlocked.Increment(ref Dev.Stats.RxPackets);
+        Interlocked.Add(ref Dev.Stats.RxBytes, frame.Length);
+        Net.Core.Dev.NetifRx(skb);
+        return 0;
+    }
+
+    private const int Headroom = 34;
+}
