@@ -79,7 +79,7 @@ public sealed class File
         int left = Interlocked.Decrement(ref count);
         Bug.On(left < 0);
         if (left == 0)
-            FileTable.Release(this);
+            FileTable.FputCore(this);
     }
 }
 

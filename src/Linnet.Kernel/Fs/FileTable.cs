@@ -7,5 +7,5 @@ namespace Linnet.Kernel.Fs;
 public static class FileTable
 {
     [Linux("__fput")]
-    internal static void Release(File file) => file.FOp.Release(file);
+    internal static void FputCore(File file) => file.FOp.Release(file);
 }
