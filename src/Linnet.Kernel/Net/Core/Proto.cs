@@ -92,6 +92,9 @@ public abstract class Proto
     /// <summary>Processes a packet from the backlog (<c>backlog_rcv</c>); socket owned. Takes over the packet.</summary>
     public virtual int BacklogRcv(Sock sk, SkBuff skb) => throw new BugException($"{Name} has no backlog");
 
+    /// <summary>Whether sending on an unbound socket does not bind it first (<c>no_autobind</c>).</summary>
+    public virtual bool NoAutobind => false;
+
     /// <summary>Does what was deferred while the socket was owned (<c>release_cb</c>); spin lock held.</summary>
     public virtual void ReleaseCb(Sock sk)
     {

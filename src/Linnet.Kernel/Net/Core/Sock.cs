@@ -162,6 +162,9 @@ public partial class Sock : SockCommon
     /// <summary>Packet filter (<c>SO_ATTACH_FILTER</c>).</summary>
     public SkFilter? SkFilter;
 
+    /// <summary>The sockets that share address and port with this one (<c>SO_REUSEPORT</c>).</summary>
+    public SockReuseport? SkReuseportCb;
+
     // --- callbacks: replaced by in-kernel users and by accept ---
 
     /// <summary>The connection's state changed.</summary>

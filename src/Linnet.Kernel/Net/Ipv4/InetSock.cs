@@ -49,6 +49,12 @@ public class InetSock : Sock
     /// <summary>Options that are sent in every packet (<c>IP_OPTIONS</c>); replaced whole.</summary>
     public volatile IpOptionsRcu? InetOpt;
 
+    /// <summary>Type of service of the last packet that came in, for connection-oriented protocols.</summary>
+    public byte RcvTos;
+
+    /// <summary>Multicast groups that the socket joined; replaced whole, so that packets are matched without a lock.</summary>
+    public volatile IpMcSocklist[] McList = [];
+
     /// <summary>What <c>ip_append_data</c> keeps while a datagram is being put together.</summary>
     public InetCork Cork;
 
