@@ -12,7 +12,7 @@ public abstract class Scheduler
 
     /// <summary>
     /// Runs <paramref name="work"/> soon, outside of all locks and not on the caller's stack. Work queued by one thread
-    /// runs in the order in which it was queued.
+    /// begins in the order in which it was queued.
     /// </summary>
     public abstract void Queue(IThreadPoolWorkItem work);
 
@@ -48,7 +48,19 @@ public abstract class ThreadWaiter : WaitQueueEntry
         Cpu cpu = Cpu.This;
         Bug.On(cpu.InSoftirq);
         cpu.RunSoftirqs();
-        Park();
+
+        // A scheduler may run others on this very thread meanwhile; they are not inside of this call.
+        (TaskStruct? task, Machine? machine, int depth) = (cpu.Task, cpu.Machine, cpu.Depth);
+        (cpu.Task, cpu.Machine, cpu.Depth) = (null, null, 0);
+        try
+        {
+            Park();
+        }
+        finally
+        {
+            (cpu.Task, cpu.Machine, cpu.Depth) = (task, machine, depth);
+        }
+
         cpu.RunSoftirqs();
     }
 

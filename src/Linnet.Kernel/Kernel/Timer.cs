@@ -54,6 +54,9 @@ public sealed class TimerBase
 
     internal TimerBase(Machine machine) => this.machine = machine;
 
+    /// <summary>The machine; deadlines are on its clock.</summary>
+    public Machine Machine => machine;
+
     /// <summary>When the scheduler has to call <see cref="RunTimers"/> next: nanoseconds since boot, or null for never.</summary>
     public long? NextExpiry
     {
