@@ -25,6 +25,8 @@ public sealed class File
         FOp = operations;
         PrivateData = privateData;
         this.flags = flags;
+        Cred = Cpu.This.Task?.Cred;
+        machine.FilesStat.Count(1);
     }
 
     /// <summary>The machine that the file is open on.</summary>
@@ -48,6 +50,12 @@ public sealed class File
 
     /// <summary>Whether writing is allowed by how the file was opened.</summary>
     public bool CanWrite => (FFlags & O_ACCMODE) is O_WRONLY or O_RDWR;
+
+    /// <summary>Credentials of the opener (<c>f_cred</c>); null for files of the kernel.</summary>
+    public Cred? Cred { get; }
+
+    /// <summary>Where the next read or write of a seekable file begins, in bytes (<c>f_pos</c>); guarded by the kind of file.</summary>
+    public long FPos { get; internal set; }
 
     /// <summary>References held.</summary>
     public int Count => Volatile.Read(ref count);
@@ -80,6 +88,10 @@ public sealed class File
         Bug.On(left < 0);
         if (left == 0)
             FileTable.FputCore(this);
+    }
+
+    internal void ReleaseWatchers()
+    {
     }
 }
 

@@ -54,6 +54,9 @@ public sealed class Machine
     /// <summary>All timers.</summary>
     public TimerBase Timers { get; }
 
+    /// <summary>Pooled memory: of packets, and of the buffers of pipes.</summary>
+    public PagePool Pages { get; } = new();
+
     /// <summary>Loadable and loaded modules.</summary>
     public ModuleTable Modules { get; }
 

@@ -21,6 +21,20 @@ public sealed class StateSlot<T>
     /// <summary>The state held by <paramref name="table"/>, or null when the subsystem was not initialised for it.</summary>
     public T? Find(SlotTable table) => Unsafe.As<T?>(table.Get(index));
 
+    /// <summary>The state held by <paramref name="table"/>, made by <paramref name="create"/> when there is none yet.</summary>
+    public T OfOrNew<TArg>(SlotTable table, TArg arg, Func<TArg, T> create)
+    {
+        if (Find(table) is { } found)
+            return found;
+        lock (table)
+        {
+            T? made = Find(table);
+            if (made == null)
+                table.Set(index, made = create(arg));
+            return made;
+        }
+    }
+
     /// <summary>Installs the state of one owner.</summary>
     public void Set(SlotTable table, T? value) => table.Set(index, value);
 

@@ -57,8 +57,17 @@ public sealed class TaskStruct
     /// <summary>Signals that the task ignores; a bit for each, bit 0 for signal 1.</summary>
     public ulong IgnoredSignals { get; set; }
 
+    /// <summary>Signals that wait until the task lets them in again; a bit for each, bit 0 for signal 1 (<c>blocked</c>).</summary>
+    public ulong BlockedSignals { get; set; }
+
+    /// <summary>
+    /// The mask that <see cref="BlockedSignals"/> returns to once the signal that ended a call with a mask of its own
+    /// (<c>ppoll</c>, <c>pselect6</c>, <c>epoll_pwait</c>) was taken (<c>saved_sigmask</c>).
+    /// </summary>
+    internal ulong? SavedSigmask { get; set; }
+
     /// <summary>Whether a signal waits to be handled, so that blocking calls end with EINTR (<c>signal_pending</c>).</summary>
-    public bool SignalPending => Volatile.Read(ref pendingSignals) != 0;
+    public bool SignalPending => (Volatile.Read(ref pendingSignals) & ~BlockedSignals) != 0;
 
     /// <summary>Called, outside of locks, when a signal is sent to the task.</summary>
     public Action<int>? SignalSent { get; set; }
@@ -83,18 +92,26 @@ public sealed class TaskStruct
         SignalSent?.Invoke(signal);
     }
 
-    /// <summary>Takes the pending signal with the lowest number, as delivery to the program does.</summary>
-    /// <returns>The signal, or 0 when none is pending.</returns>
+    /// <summary>Takes the lowest pending signal that is not blocked, as delivery to the program does.</summary>
+    /// <returns>The signal, or 0 when there is none.</returns>
     public int DequeueSignal()
     {
         while (true)
         {
             ulong pending = Volatile.Read(ref pendingSignals);
-            if (pending == 0)
+            ulong deliverable = pending & ~BlockedSignals;
+            if (deliverable == 0)
                 return 0;
-            int signal = System.Numerics.BitOperations.TrailingZeroCount(pending) + 1;
-            if (Interlocked.CompareExchange(ref pendingSignals, pending & (pending - 1), pending) == pending)
-                return signal;
+            ulong bit = deliverable & (~deliverable + 1);
+            if (Interlocked.CompareExchange(ref pendingSignals, pending & ~bit, pending) != pending)
+                continue;
+            if (SavedSigmask is { } saved)
+            {
+                BlockedSignals = saved;
+                SavedSigmask = null;
+            }
+
+            return System.Numerics.BitOperations.TrailingZeroCount(bit) + 1;
         }
     }
 

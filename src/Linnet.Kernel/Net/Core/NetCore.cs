@@ -26,10 +26,14 @@ public sealed class NetCore
     private PacketOffload[] offloads = [];
     private NetdevNotifier[] notifiers = [];
 
-    private NetCore(Machine machine) => this.machine = machine;
+    private NetCore(Machine machine)
+    {
+        this.machine = machine;
+        SkbPool = new SkbPool(machine.Pages);
+    }
 
     /// <summary>Packets and their memory.</summary>
-    public SkbPool SkbPool { get; } = new();
+    public SkbPool SkbPool { get; }
 
     /// <summary>All namespaces, in the order in which they were made.</summary>
     public IReadOnlyList<NetNamespace> Namespaces

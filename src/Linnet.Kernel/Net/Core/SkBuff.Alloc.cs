@@ -171,7 +171,8 @@ public sealed partial class SkBuff
 }
 
 /// <summary>The packets of a machine: objects and memory are used again and again.</summary>
-public sealed class SkbPool
+/// <param name="pages">Where heads and fragments come from; null for a pool of its own.</param>
+public sealed class SkbPool(PagePool? pages = null)
 {
     private const int CpuCacheObjects = 128;
 
@@ -181,7 +182,7 @@ public sealed class SkbPool
     private long outstanding;
 
     /// <summary>Memory for heads and fragments.</summary>
-    public PagePool Pages { get; } = new();
+    public PagePool Pages { get; } = pages ?? new PagePool();
 
     /// <summary>Packets that were made and not freed; for leak checks, counted in debug builds only.</summary>
     public long Outstanding => Interlocked.Read(ref outstanding);

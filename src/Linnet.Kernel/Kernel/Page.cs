@@ -1,10 +1,10 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace Linnet.Kernel.Net.Core;
+namespace Linnet.Kernel;
 
 /// <summary>
-/// A reference-counted piece of pinned memory: the head of an <see cref="SkBuff"/> or the pages that its fragments lie in.
+/// A reference-counted piece of pinned memory: the head of a packet, a fragment of one, or a buffer of a pipe.
 /// It returns to its pool when the last reference is put.
 /// </summary>
 public sealed unsafe class Page
