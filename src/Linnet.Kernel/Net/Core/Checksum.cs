@@ -74,9 +74,6 @@ public static class Checksum
     public static ushort CsumTcpudpMagic(uint saddr, uint daddr, int length, int protocol, uint sum) =>
         CsumFold(CsumTcpudpNofold(saddr, daddr, length, protocol, sum));
 
-    /// <summary>The checksum of an IPv4 header whose checksum field is zero; 0 when the header carries a right one.</summary>
-    public static ushort IpFastCsum(ReadOnlySpan<byte> header) => CsumFold(CsumPartial(header, 0));
-
     private static uint FoldTo16(ulong sum)
     {
         sum = (sum & 0xFFFFFFFF) + (sum >> 32);
