@@ -72,7 +72,7 @@ public sealed class TestMachine : IDisposable
         Assert.Equal(0, core.SkbPool.Outstanding);
     }
 
-    private static Machine Boot(MachineOptions options) => new(options);
+    private static Machine Boot(MachineOptions options) => StartKernel.Boot(options);
 
-    private static NetCore? NetCoreOf(Machine machine) => null;
+    private static NetCore? NetCoreOf(Machine machine) => NetCore.Of(machine);
 }

@@ -27,6 +27,7 @@ public sealed class Machine
 
     private uint namespaceNumbers = 0xF000_0000;
     private Nsproxy? initNsproxy;
+    private TaskStruct? initTask;
 
     internal Machine(MachineOptions options)
     {
@@ -69,6 +70,19 @@ public sealed class Machine
         get => initNsproxy ?? throw new BugException("the machine has not finished booting");
         internal set => initNsproxy = value;
     }
+
+    /// <summary>The first task (<c>init_task</c>): user 0, every capability, <see cref="InitNsproxy"/>.</summary>
+    public TaskStruct InitTask
+    {
+        get => initTask ?? throw new BugException("the machine has not finished booting");
+        internal set => initTask = value;
+    }
+
+    /// <summary>How network namespaces are made; the network core sets it when the machine boots.</summary>
+    internal ProcNsOperations? NetNsOperations { get; set; }
+
+    /// <summary>What programs asked for that Linnet lacks.</summary>
+    public UnsupportedRequests Unsupported { get; } = new();
 
     /// <summary>State of subsystems that belong to the whole machine.</summary>
     public SlotTable Slots { get; } = new();

@@ -8,6 +8,8 @@ namespace Linnet.Kernel;
 [LinuxStruct("ns_common")]
 public abstract class NsCommon(Machine machine, UserNamespace? userNs)
 {
+    private int count = 1;
+
     /// <summary>The machine that the namespace belongs to.</summary>
     public Machine Machine { get; } = machine;
 
@@ -19,6 +21,29 @@ public abstract class NsCommon(Machine machine, UserNamespace? userNs)
 
     /// <summary>The namespace's name in <c>/proc/PID/ns</c>, as <c>net</c>.</summary>
     public abstract string TypeName { get; }
+
+    /// <summary>The <c>CLONE_NEW*</c> flag that asks for a namespace of this kind.</summary>
+    public abstract int CloneFlag { get; }
+
+    /// <summary>References: each <see cref="Nsproxy"/> that names the namespace holds one, and open descriptors of it.</summary>
+    public int Count => Volatile.Read(ref count);
+
+    /// <summary>Takes a reference.</summary>
+    public void Get() => Interlocked.Increment(ref count);
+
+    /// <summary>Gives a reference back; the last one ends the namespace.</summary>
+    public void Put()
+    {
+        int left = Interlocked.Decrement(ref count);
+        Bug.On(left < 0);
+        if (left == 0)
+            Free();
+    }
+
+    /// <summary>The last reference is gone.</summary>
+    protected virtual void Free()
+    {
+    }
 }
 
 /// <summary>User and capability domain (<c>struct user_namespace</c>).</summary>
@@ -34,6 +59,9 @@ public sealed class UserNamespace(Machine machine, UserNamespace? parent, uint o
 
     /// <inheritdoc/>
     public override string TypeName => "user";
+
+    /// <inheritdoc/>
+    public override int CloneFlag => CLONE_NEWUSER;
 }
 
 /// <summary>Host and domain name (<c>struct uts_namespace</c>).</summary>
@@ -46,8 +74,14 @@ public sealed class UtsNamespace(Machine machine, UserNamespace userNs) : NsComm
     /// <summary>The NIS domain name, at most 64 bytes.</summary>
     public string DomainName { get; set; } = "(none)";
 
+    /// <summary>A namespace that begins with the same names (<c>clone_uts_ns</c>).</summary>
+    public UtsNamespace Copy(UserNamespace owner) => new(Machine, owner) { NodeName = NodeName, DomainName = DomainName };
+
     /// <inheritdoc/>
     public override string TypeName => "uts";
+
+    /// <inheritdoc/>
+    public override int CloneFlag => CLONE_NEWUTS;
 }
 
 /// <summary>System V IPC and POSIX message queues (<c>struct ipc_namespace</c>); Linnet has none of these, so it is an identity.</summary>
@@ -56,6 +90,9 @@ public sealed class IpcNamespace(Machine machine, UserNamespace userNs) : NsComm
 {
     /// <inheritdoc/>
     public override string TypeName => "ipc";
+
+    /// <inheritdoc/>
+    public override int CloneFlag => CLONE_NEWIPC;
 }
 
 /// <summary>Mounts (<c>struct mnt_namespace</c>); Linnet mounts nothing but sockfs and pipefs, so it is an identity.</summary>
@@ -64,6 +101,9 @@ public sealed class MntNamespace(Machine machine, UserNamespace userNs) : NsComm
 {
     /// <inheritdoc/>
     public override string TypeName => "mnt";
+
+    /// <inheritdoc/>
+    public override int CloneFlag => CLONE_NEWNS;
 }
 
 /// <summary>Process numbers (<c>struct pid_namespace</c>).</summary>
@@ -79,6 +119,9 @@ public sealed class PidNamespace(Machine machine, UserNamespace userNs, PidNames
     /// <inheritdoc/>
     public override string TypeName => "pid";
 
+    /// <inheritdoc/>
+    public override int CloneFlag => CLONE_NEWPID;
+
     /// <summary>The next free process number.</summary>
     public int AllocatePid() => Interlocked.Increment(ref last);
 }
@@ -92,6 +135,9 @@ public sealed class TimeNamespace(Machine machine, UserNamespace userNs) : NsCom
 
     /// <inheritdoc/>
     public override string TypeName => "time";
+
+    /// <inheritdoc/>
+    public override int CloneFlag => CLONE_NEWTIME;
 }
 
 /// <summary>The visible root of the control groups (<c>struct cgroup_namespace</c>).</summary>
@@ -103,19 +149,7 @@ public sealed class CgroupNamespace(Machine machine, UserNamespace userNs, strin
 
     /// <inheritdoc/>
     public override string TypeName => "cgroup";
-}
 
-/// <summary>
-/// The namespaces of a task (<c>struct nsproxy</c>), shared by tasks that share all of them. It is immutable: a task that
-/// unshares one gets a new proxy, so that readers need no lock.
-/// </summary>
-[LinuxStruct("nsproxy")]
-public sealed record Nsproxy(
-    UtsNamespace UtsNs,
-    IpcNamespace IpcNs,
-    MntNamespace MntNs,
-    PidNamespace PidNsForChildren,
-    NsCommon NetNsCommon,
-    TimeNamespace TimeNs,
-    TimeNamespace TimeNsForChildren,
-    CgroupNamespace CgroupNs);
+    /// <inheritdoc/>
+    public override int CloneFlag => CLONE_NEWCGROUP;
+}

@@ -16,13 +16,13 @@ public sealed class TaskStruct
     /// <param name="machine">The machine that it belongs to.</param>
     /// <param name="comm">The program's name, at most 15 bytes as in Linux.</param>
     /// <param name="cred">Credentials.</param>
-    /// <param name="nsproxy">Namespaces.</param>
+    /// <param name="nsproxy">Namespaces; the task takes a reference of its own.</param>
     public TaskStruct(Machine machine, string comm, Cred cred, Nsproxy nsproxy)
     {
         Machine = machine;
         Comm = comm.Length > 15 ? comm[..15] : comm;
         Cred = cred;
-        Nsproxy = nsproxy;
+        Nsproxy = nsproxy.Get();
         Pid = nsproxy.PidNsForChildren.AllocatePid();
     }
 

@@ -29,7 +29,8 @@ public sealed class TimerList(TimerBase timers, Action<object> function, object 
 
     /// <summary>Arms the timer, or changes its expiry (<c>mod_timer</c>).</summary>
     /// <param name="expires">Nanoseconds since boot; a time that has passed fires at the next opportunity.</param>
-    public void Mod(long expires) => timers.Mod(this, expires);
+    /// <returns>Whether it was pending.</returns>
+    public bool Mod(long expires) => timers.Mod(this, expires);
 
     /// <summary>Disarms the timer; its function may still be running on another thread (<c>timer_delete</c>).</summary>
     /// <returns>Whether it was pending.</returns>
@@ -87,10 +88,11 @@ public sealed class TimerBase
         return fired;
     }
 
-    internal void Mod(TimerList timer, long expires)
+    internal bool Mod(TimerList timer, long expires)
     {
         guard.Lock();
         bool front = false;
+        bool pending = timer.HeapIndex >= 0;
         timer.Expires = expires;
         if (timer.HeapIndex < 0)
         {
@@ -112,6 +114,7 @@ public sealed class TimerBase
         guard.Unlock();
         if (front)
             machine.Scheduler.TimerArmed(this, expires);
+        return pending;
     }
 
     internal bool Delete(TimerList timer)

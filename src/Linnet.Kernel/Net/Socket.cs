@@ -31,11 +31,14 @@ public sealed partial class Socket : ISocket
     /// <summary>Type, <c>SOCK_*</c>.</summary>
     public int Type { get; internal set; }
 
+    /// <inheritdoc/>
+    public uint Uid { get; internal set; }
+
     /// <summary>The file, or null for a socket of the kernel.</summary>
     public File? File { get; internal set; }
 
     /// <summary>The network half.</summary>
-    public Sock? Sk { get; internal set; }
+    public Sock? Sk { get; set; }
 
     /// <summary>Operations; null once released. May change with <c>IPV6_ADDRFORM</c> or MPTCP.</summary>
     public ProtoOps? Ops { get; internal set; }

@@ -35,6 +35,9 @@ public sealed class NetCore
     /// <summary>Packets and their memory.</summary>
     public SkbPool SkbPool { get; }
 
+    /// <summary>Settings that the whole machine shares.</summary>
+    public NetCoreSysctl Sysctl { get; } = new();
+
     /// <summary>All namespaces, in the order in which they were made.</summary>
     public IReadOnlyList<NetNamespace> Namespaces
     {
@@ -54,6 +57,7 @@ public sealed class NetCore
     {
         NetCore core = new(machine);
         Slot.Set(machine.Slots, core);
+        machine.NetNsOperations = new NetNsOperations(core);
         return core;
     }
 
@@ -168,5 +172,15 @@ public sealed class NetCore
     {
         lock (pernet)
             notifiers = [.. notifiers, notifier];
+    }
+
+    private sealed class NetNsOperations(NetCore core) : ProcNsOperations
+    {
+        public override int Copy(UserNamespace userNs, out NsCommon? copy)
+        {
+            int err = core.CopyNetNs(userNs, out NetNamespace? net);
+            copy = net;
+            return err;
+        }
     }
 }

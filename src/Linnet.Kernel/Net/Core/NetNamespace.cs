@@ -7,7 +7,7 @@ namespace Linnet.Kernel.Net.Core;
 /// in <see cref="Slots"/> and set it up through <see cref="PernetOperations"/>.
 /// </summary>
 [LinuxStruct("net")]
-public sealed class NetNamespace : NsCommon
+public sealed class NetNamespace : NsCommon, IThreadPoolWorkItem
 {
     internal NetNamespace(Machine machine, UserNamespace userNs, NetCore core)
         : base(machine, userNs)
@@ -20,6 +20,9 @@ public sealed class NetNamespace : NsCommon
     /// <inheritdoc/>
     public override string TypeName => "net";
 
+    /// <inheritdoc/>
+    public override int CloneFlag => CLONE_NEWNET;
+
     /// <summary>What all namespaces of the machine share: protocol handlers, packet pools.</summary>
     public NetCore Core { get; }
 
@@ -28,6 +31,9 @@ public sealed class NetNamespace : NsCommon
 
     /// <summary>What protocols keep for the namespace.</summary>
     public SlotTable Slots { get; } = new();
+
+    /// <summary>Settings of the network core.</summary>
+    public NetnsCore NetnsCore { get; } = new();
 
     /// <summary>The namespace's devices.</summary>
     public NetDeviceTable Devices { get; }
@@ -40,6 +46,19 @@ public sealed class NetNamespace : NsCommon
 
     /// <summary>The namespace of a task (<c>current->nsproxy->net_ns</c>).</summary>
     public static NetNamespace Of(TaskStruct task) => (NetNamespace)task.Nsproxy.NetNsCommon;
+
+    /// <summary>Whether a task has a capability over the namespace (<c>ns_capable(net->user_ns)</c>).</summary>
+    public bool Capable(TaskStruct task, int capability) => task.NsCapable(UserNs, capability);
+
+    /// <summary>Takes the namespace down; queued by the last reference, which may go with a lock held.</summary>
+    void IThreadPoolWorkItem.Execute()
+    {
+        using KernelEntry entry = Machine.Enter();
+        Core.CleanupNet(this);
+    }
+
+    /// <inheritdoc/>
+    protected override void Free() => Machine.Scheduler.Queue(this);
 }
 
 /// <summary>Reads the network namespace out of a namespace proxy, which does not know its type.</summary>

@@ -125,6 +125,17 @@ public abstract class Proto
     /// <summary>Memory pressure counters that are shared by all sockets of the protocol.</summary>
     public virtual ProtoMemory? MemoryOf(NetNamespace net) => null;
 
+    /// <summary>Receive memory that every socket may have even when memory is short, in bytes (<c>sysctl_rmem[0]</c>).</summary>
+    public virtual int SysctlRmem0(NetNamespace net) => 4096;
+
+    /// <summary>Send memory that every socket may have even when memory is short, in bytes (<c>sysctl_wmem[0]</c>).</summary>
+    public virtual int SysctlWmem0(NetNamespace net) => 4096;
+
+    /// <summary>Whether a stream that has room in its send buffer may queue more (<c>stream_memory_free</c>).</summary>
+    /// <param name="sk">The socket.</param>
+    /// <param name="wake">1 when asked in order to wake a writer, 0 when a writer asks.</param>
+    public virtual bool StreamMemoryFree(Sock sk, int wake) => true;
+
     /// <summary>Stops a connection with an error (<c>diag_destroy</c>).</summary>
     public virtual int DiagDestroy(Sock sk, int err) => -EOPNOTSUPP;
 }
@@ -140,6 +151,9 @@ public sealed class ProtoMemory
 
     /// <summary>Whether usage is above the pressure mark (<c>memory_pressure</c>).</summary>
     public volatile bool Pressure;
+
+    /// <summary>Called when memory becomes short, in the namespace of the socket that noticed (for its counters).</summary>
+    public Action<NetNamespace>? EnteredPressure;
 
     /// <summary>Low, pressure and high marks in pages, as <c>net.ipv4.tcp_mem</c>.</summary>
     public long[] Limits = [long.MaxValue, long.MaxValue, long.MaxValue];

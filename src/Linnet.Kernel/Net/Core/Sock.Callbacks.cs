@@ -21,14 +21,15 @@ public partial class Sock
     private static void SockDefErrorReport(Sock sk)
     {
         sk.SkWq?.Wait.WakeUp(EPOLLERR);
-        sk.WakeAsync(POLL_ERR);
+        sk.SkWakeAsync(SockWake.Io, POLL_ERR);
     }
 
+    /// <summary>Wakes the readers (<c>sock_def_readable</c>).</summary>
     [Linux("sock_def_readable")]
-    private static void SockDefReadable(Sock sk)
+    public static void SockDefReadable(Sock sk)
     {
         sk.SkWq?.Wait.WakeUp(EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND);
-        sk.WakeAsync(POLL_IN);
+        sk.SkWakeAsync(SockWake.Waitd, POLL_IN);
     }
 
     [Linux("sock_def_write_space")]
@@ -38,10 +39,14 @@ public partial class Sock
         if (Volatile.Read(ref sk.SkWmemAlloc) << 1 > sk.SkSndbuf)
             return;
         sk.SkWq?.Wait.WakeUp(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
-        if (sk.SkWmemAlloc <= sk.SkSndbuf)
-            sk.WakeAsync(POLL_OUT);
+        if (sk.SockWriteable)
+            sk.SkWakeAsync(SockWake.Space, POLL_OUT);
     }
 
-    /// <summary>Sends SIGIO to those who asked for it (<c>sk_wake_async</c>).</summary>
-    public void WakeAsync(int band) => SkWq?.Fasync?.Invoke(band);
+    /// <summary>Signals those who asked for it with <c>O_ASYNC</c> (<c>sk_wake_async</c>).</summary>
+    public void SkWakeAsync(SockWake how, int band) => SkWq?.WakeAsync(how, band);
+
+    /// <summary>Signals urgent data to the socket's owner (<c>sk_send_sigurg</c>).</summary>
+    [Linux("sk_send_sigurg")]
+    public void SkSendSigurg() => SkWakeAsync(SockWake.Urg, POLL_PRI);
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Core;
@@ -50,6 +51,12 @@ public partial class Sock : SockCommon
     /// <summary><c>SO_RCVLOWAT</c>.</summary>
     public int SkRcvlowat = 1;
 
+    /// <summary>Memory that is charged and never given back (<c>SO_RESERVE_MEM</c>).</summary>
+    public int SkReservedMem;
+
+    /// <summary>What all sockets of the protocol have charged; null where the protocol does not count.</summary>
+    public ProtoMemory? SkMemory;
+
     // --- routing ---
 
     /// <summary>The route that the socket uses.</summary>
@@ -66,6 +73,12 @@ public partial class Sock : SockCommon
 
     /// <summary>Hash of the flow as this side sends it.</summary>
     public uint SkTxhash;
+
+    /// <summary><c>SO_TXREHASH</c>; <c>SOCK_TXREHASH_DEFAULT</c> for the namespace's.</summary>
+    public byte SkTxrehash = SOCK_TXREHASH_DEFAULT;
+
+    /// <summary><c>SO_INCOMING_CPU</c>; -1 for none.</summary>
+    public int SkIncomingCpu = -1;
 
     /// <summary>Largest segmentation packet that may be built; 0 when the device segments nothing.</summary>
     public int SkGsoMaxSize;
@@ -141,6 +154,18 @@ public partial class Sock : SockCommon
     /// <summary>User that made the socket.</summary>
     public uint SkUid;
 
+    /// <summary>Whether the sock keeps its network namespace alive; sockets of the kernel do not.</summary>
+    public bool SkNetRefcnt;
+
+    /// <summary>The protocol that made the sock, whose module it holds.</summary>
+    public Proto SkProtCreator = null!;
+
+    /// <summary>Credentials of the peer when it connected (<c>SO_PEERCRED</c>); families that know their peers set them.</summary>
+    public Cred? SkPeerCred;
+
+    /// <summary>Process number of the peer when it connected; 0 for none.</summary>
+    public int SkPeerPid;
+
     /// <summary>Unique number of the socket (<c>SO_COOKIE</c>); 0 until asked for.</summary>
     public long SkCookie;
 
@@ -197,8 +222,20 @@ public partial class Sock : SockCommon
     /// <summary>Whether a flag is set (<c>sock_flag</c>).</summary>
     public bool SockFlag(SockFlags flag) => (SkFlags & flag) != 0;
 
-    /// <summary>Sets or clears a flag (<c>sock_valbool_flag</c>).</summary>
-    public void SockValboolFlag(SockFlags flag, bool value) => SkFlags = value ? SkFlags | flag : SkFlags & ~flag;
+    /// <summary>Sets or clears a flag (<c>sock_valbool_flag</c>); atomic, as some are changed without the socket lock.</summary>
+    public void SockValboolFlag(SockFlags flag, bool value)
+    {
+        if (value)
+            SockSetFlag(flag);
+        else
+            SockResetFlag(flag);
+    }
+
+    /// <summary>Sets a flag (<c>sock_set_flag</c>); atomic.</summary>
+    public void SockSetFlag(SockFlags flag) => Interlocked.Or(ref Unsafe.As<SockFlags, int>(ref SkFlags), (int)flag);
+
+    /// <summary>Clears a flag (<c>sock_reset_flag</c>); atomic.</summary>
+    public void SockResetFlag(SockFlags flag) => Interlocked.And(ref Unsafe.As<SockFlags, int>(ref SkFlags), (int)~flag);
 
     /// <summary>Takes the pending error (<c>sock_error</c>).</summary>
     /// <returns>A negative errno, or 0.</returns>
@@ -222,6 +259,18 @@ public interface ISocket
 {
     /// <summary>Number of the socket's inode in sockfs; unique on the machine.</summary>
     long Ino { get; }
+
+    /// <summary>Type, <c>SOCK_*</c>.</summary>
+    int Type { get; }
+
+    /// <summary>User that the inode belongs to.</summary>
+    uint Uid { get; }
+
+    /// <summary>The network half.</summary>
+    Sock? Sk { get; set; }
+
+    /// <summary>Who waits on the socket.</summary>
+    SocketWq Wq { get; }
 }
 
 /// <summary>Flags of a socket (<c>enum sock_flags</c>).</summary>
@@ -299,6 +348,18 @@ public enum SockFlags
 
     /// <summary>The send buffer ran full; the writer waits to be told of space (<c>SOCK_NOSPACE</c>).</summary>
     Nospace = 1 << 23,
+
+    /// <summary>Not bound or connected yet, for families that tell by it.</summary>
+    Zapped = 1 << 24,
+
+    /// <summary>Software stamps of received packets (<c>SOF_TIMESTAMPING_RX_SOFTWARE</c>).</summary>
+    TimestampingRxSoftware = 1 << 25,
+
+    /// <summary>Stamps with 64-bit seconds also for 32-bit callers (<c>SO_TIMESTAMP_NEW</c>).</summary>
+    TstampNew = 1 << 26,
+
+    /// <summary>The write queue, not <c>sk_wmem_alloc</c>, says when there is room: stream sockets.</summary>
+    UseWriteQueue = 1 << 27,
 }
 
 /// <summary>What the user fixed (<c>sk_userlocks</c>).</summary>

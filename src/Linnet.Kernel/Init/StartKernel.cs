@@ -1,0 +1,54 @@
+using Linnet.Kernel.Drivers;
+using Linnet.Kernel.Net;
+using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Security;
+using Linnet.Kernel.Trace;
+
+namespace Linnet.Kernel;
+
+/// <summary>Boots machines (<c>init/main.c</c>). The only place that knows every subsystem.</summary>
+[LinuxFile("init/main.c")]
+public static class StartKernel
+{
+    /// <summary>Boots a machine: subsystems in the order of Linux's initcalls, then the first namespaces and the first task.</summary>
+    /// <returns>The machine; it runs whenever a thread enters it.</returns>
+    [Linux("start_kernel")]
+    public static Machine Boot(MachineOptions options)
+    {
+        Machine machine = new(options);
+        using KernelEntry entry = machine.Enter();
+        Lsm.SecurityInit(machine);
+        NetCore core = NetCore.NetDevInit(machine);
+        CoreInitcalls(machine);
+        FsInitcalls(machine);
+        DeviceInitcalls(machine);
+        RestInit(machine, core);
+        return machine;
+    }
+
+    // core_initcall: what everything else registers with.
+    private static void CoreInitcalls(Machine machine) => Socket.SockInit(machine);
+
+    // fs_initcall: protocol families that are built in.
+    private static void FsInitcalls(Machine machine)
+    {
+    }
+
+    // device_initcall: drivers, and what is a module.
+    private static void DeviceInitcalls(Machine machine) =>
+        NetCore.Of(machine).RegisterPernetSubsys(new LoopbackNetOps());
+
+    [Linux("rest_init")]
+    private static void RestInit(Machine machine, NetCore core)
+    {
+        int err = core.CopyNetNs(machine.InitUserNs, out NetNamespace? net);
+        Bug.On(err < 0);
+        machine.InitNsproxy = Nsproxy.Initial(machine, net!);
+        machine.InitTask = new TaskStruct(machine, "init", Cred.Root(machine.InitUserNs), machine.InitNsproxy);
+    }
+
+    private sealed class LoopbackNetOps : PernetOperations
+    {
+        public override int Init(NetNamespace net) => Loopback.LoopbackNetInit(net);
+    }
+}
