@@ -1,1 +1,6 @@
-return 2;
+using System.CommandLine;
+using Linnet.Cli;
+using Linnet.Cli.Commands;
+
+var terminal = Terminal.ForConsole();
+return await CommandLine.RunAsync(args, terminal, CommandLine.All(terminal));

@@ -1,0 +1,67 @@
+using System.Globalization;
+using Linnet.Kernel.Trace;
+
+namespace Linnet.Cli.Rendering;
+
+/// <summary>Prints recorded calls as a tree: what called what, with which arguments and what result.</summary>
+/// <param name="terminal">Where to.</param>
+internal sealed class TraceView(Terminal terminal)
+{
+    /// <summary>Whether each function's C# file is printed beside its Linux file.</summary>
+    public bool ShowSource { get; init; }
+
+    /// <summary>Whether the machine's time at each call is printed, in microseconds since boot.</summary>
+    public bool ShowTime { get; init; }
+
+    /// <summary>Prints trees, one after the other.</summary>
+    public void Print(IEnumerable<TraceNode> roots)
+    {
+        foreach (TraceNode root in roots)
+            Print(root, "", "");
+    }
+
+    private void Print(TraceNode node, string first, string rest)
+    {
+        TraceCall call = node.Call;
+        bool isRefusal = call.Errno != 0 || call.Exception != null;
+        var line = new Line().Add(first, Ink.Faint);
+        if (ShowTime)
+            line.Add(string.Create(CultureInfo.InvariantCulture, $"{call.EnteredAt / 1000.0,12:F3} "), Ink.Faint);
+        if (call.InSoftirq && call.Parent is null or { InSoftirq: false })
+            line.Add("[softirq] ", Ink.Accent);
+        line.Add(call.Point.Symbol, isRefusal ? Ink.Bad : Ink.Strong).Add("(");
+        for (int i = 0; i < call.Arguments.Count; i++)
+        {
+            TraceValue argument = call.Arguments[i];
+            line.Add(i > 0 ? ", " : "").Add(argument.Parameter.Name + ": ", Ink.Faint).Add(argument.Text, Ink.Value);
+        }
+
+        line.Add(")");
+        AddResult(line, call);
+        line.Add("  " + call.Point.File, Ink.Faint);
+        if (ShowSource)
+            line.Add(string.Create(CultureInfo.InvariantCulture, $"  {call.Point.SourceFile}:{call.Point.SourceLine}"), Ink.Faint);
+        terminal.Write(line);
+
+        for (int i = 0; i < node.Children.Count; i++)
+        {
+            bool isLast = i == node.Children.Count - 1;
+            if (terminal.IsRich)
+                Print(node.Children[i], rest + (isLast ? "└─ " : "├─ "), rest + (isLast ? "   " : "│  "));
+            else
+                Print(node.Children[i], rest + "  ", rest + "  ");
+        }
+    }
+
+    private static void AddResult(Line line, TraceCall call)
+    {
+        if (call.Exception != null)
+            line.Add(" ! ", Ink.Bad).Add(call.Exception, Ink.Bad);
+        else if (!call.HasLeft)
+            line.Add(" ...", Ink.Faint);
+        else if (call.Result is { } result)
+            line.Add(" = ").Add(result.Text, call.Errno != 0 ? Ink.Bad : Ink.Good);
+        foreach (TraceValue output in call.Outputs)
+            line.Add(", ").Add(output.Parameter.Name + ": ", Ink.Faint).Add(output.Text, Ink.Value);
+    }
+}
