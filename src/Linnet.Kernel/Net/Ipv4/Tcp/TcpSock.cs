@@ -265,6 +265,9 @@ public sealed partial class TcpSock : InetConnectionSock
     /// <summary>Now, in µs, as of the last <c>tcp_mstamp_refresh</c>.</summary>
     public long TcpMstamp;
 
+    /// <summary>When a segment was last transmitted, ns.</summary>
+    public long TcpWstampNs;
+
     /// <summary>What is added to our timestamps (RFC 7323 5.4).</summary>
     public uint Tsoffset;
 
