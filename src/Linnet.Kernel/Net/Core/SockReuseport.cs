@@ -22,6 +22,9 @@ public sealed class SockReuseport
     /// <summary>Whether the group is bound to every address, so that its members see all packets to the port.</summary>
     public bool BindInany { get; private set; }
 
+    /// <summary>Whether a member was connected, so that lookups have to compare it with the packet's addresses.</summary>
+    public bool HasConns { get; set; }
+
     /// <summary>How many sockets are in the group.</summary>
     public int NumSocks => Volatile.Read(ref socks).Length;
 

@@ -34,6 +34,9 @@ public class UdpSock : InetSock
     /// <summary><c>UDP_NO_CHECK6_RX</c></summary>
     public bool NoCheck6Rx;
 
+    /// <summary>Whether the socket is in the tables; guarded by the lock of its port's chain.</summary>
+    internal bool Hashed;
+
     /// <summary>Whether the socket has left the tables for good; no packet is queued to it then. Guarded by the receive queue's lock.</summary>
     internal bool Closed;
 
