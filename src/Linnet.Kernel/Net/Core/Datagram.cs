@@ -138,7 +138,7 @@ public static class Datagram
             wait?.PollWait(file, wq.Wait);
         uint mask = 0;
         if (Volatile.Read(ref sk.SkErr) != 0 || sk.SkErrorQueue.First != null)
-            mask |= EPOLLERR | (sk.SockFlag(SockFlags.SelectErrQueue) ? EPOLLPRI : 0);
+            mask |= (uint)EPOLLERR | (sk.SockFlag(SockFlags.SelectErrQueue) ? (uint)EPOLLPRI : 0);
         byte shutdown = sk.SkShutdown;
         if ((shutdown & Sock.RCV_SHUTDOWN) != 0)
             mask |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;

@@ -124,6 +124,7 @@ public sealed partial class SkBuff
         SkbIif = 0;
         Mark = Priority = Hash = 0;
         Flags = 0;
+        Peeked = false;
         ControlBuffer = default;
     }
 
@@ -146,6 +147,7 @@ public sealed partial class SkBuff
         to.Priority = Priority;
         to.Hash = Hash;
         to.Flags = Flags;
+        to.Peeked = false;
         to.ControlBuffer = ControlBuffer;
     }
 

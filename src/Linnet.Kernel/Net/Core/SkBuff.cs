@@ -125,6 +125,9 @@ public sealed partial class SkBuff
     /// <summary>Set when the packet must not be looked at by its neighbour: link header written already, and so on.</summary>
     public byte Flags;
 
+    /// <summary>Whether a reader has seen the empty datagram with <c>MSG_PEEK</c> already.</summary>
+    public bool Peeked;
+
     /// <summary>Memory that is charged for the packet: Linux's figure for the same data, not the size of our objects.</summary>
     public int Truesize;
 
