@@ -100,8 +100,10 @@ public sealed class Tun : NetDeviceOps
     /// caller is not in the kernel already. Malformed ones are dropped and counted.
     /// </summary>
     /// <returns>0, -EIO while the device is down, or -EINVAL for a frame that is too short or of no known protocol.</returns>
+    public int Receive(ReadOnlySpan<byte> frame) => TunGetUser(frame);
+
     [Linux("tun_get_user")]
-    public int Receive(ReadOnlySpan<byte> frame)
+    private int TunGetUser(ReadOnlySpan<byte> frame)
     {
         if (!Dev.IsUp)
             return -EIO;

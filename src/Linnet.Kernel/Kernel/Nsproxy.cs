@@ -145,13 +145,13 @@ public sealed class Nsproxy
     /// <param name="ns">The namespace.</param>
     /// <param name="nstype">The <c>CLONE_NEW*</c> flag that the caller expects, or 0.</param>
     /// <returns>0; -EINVAL when the type differs; -EPERM without CAP_SYS_ADMIN over it and in the task's own user namespace.</returns>
-    [Linux("validate_ns")]
+    [Linux("__x64_sys_setns")]
     public static int Setns(TaskStruct task, NsCommon ns, int nstype)
     {
         if (nstype != 0 && nstype != ns.CloneFlag)
             return -EINVAL;
         if (ns is UserNamespace user)
-            return SetUserNs(task, user);
+            return UsernsInstall(task, user);
         if (!task.NsCapable(ns.UserNs, CAP_SYS_ADMIN) || !task.NsCapable(task.Cred.UserNs, CAP_SYS_ADMIN))
             return -EPERM;
         Nsproxy old = task.Nsproxy;
@@ -169,7 +169,7 @@ public sealed class Nsproxy
     }
 
     [Linux("userns_install", "kernel/user_namespace.c")]
-    private static int SetUserNs(TaskStruct task, UserNamespace user)
+    private static int UsernsInstall(TaskStruct task, UserNamespace user)
     {
         if (user == task.Cred.UserNs)
             return -EINVAL;

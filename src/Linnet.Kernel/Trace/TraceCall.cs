@@ -11,6 +11,7 @@ public sealed class TraceCall
 {
     private readonly List<TraceValue> arguments = [];
     private readonly List<TraceValue> outputs = [];
+    private readonly List<(int Index, object? Value)> objects = [];
     private readonly Machine? machine;
     private int next;
     private bool hasEntered;
@@ -82,7 +83,7 @@ public sealed class TraceCall
     {
         foreach (TraceValue value in arguments)
         {
-            if (value.Parameter.Name == name)
+            if (value.Parameter?.Name == name)
                 return value.Raw;
         }
 
@@ -91,7 +92,13 @@ public sealed class TraceCall
 
     internal void AddInteger(long value) => Add(p => new TraceValue(p, Formatter.Integer(this, p, value), value));
 
-    internal void AddObject(object? value) => Add(p => FromObject(p, value));
+    internal void AddObject(object? value)
+    {
+        // A pointer's length is an argument after it, so objects are printed when all arguments are known.
+        if (!hasEntered)
+            objects.Add((arguments.Count, value));
+        Add(p => hasEntered ? FromObject(p, value) : default);
+    }
 
     internal void AddOpaque() => Add(p => new TraceValue(p, p.Type, null));
 
@@ -117,6 +124,10 @@ public sealed class TraceCall
 
     internal void BeginOutputs()
     {
+        List<TraceParameter> inputs = [.. Point.Parameters.Where(p => p.Direction != TraceDirection.Out)];
+        foreach ((int index, object? value) in objects)
+            arguments[index] = FunctionTracer.Quietly(() => FromObject(inputs[index], value));
+        objects.Clear();
         hasEntered = true;
         next = 0;
     }

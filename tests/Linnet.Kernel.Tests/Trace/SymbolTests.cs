@@ -18,7 +18,8 @@ public partial class SymbolTests
         ("include/", ["Kernel", "Fs", "Security", "Net", "Net/Core", "Net/Ipv4", "Net/Ipv4/Tcp", "Net/Ethernet", "Uapi"]),
         ("ipc/", ["Kernel"]),
         ("kernel/", ["Kernel"]),
-        ("lib/", ["Kernel", "Net/Core"]),
+        ("kernel/sys.c", ["Kernel", "Fs"]),
+        ("lib/", ["Kernel", "Net/Core", "Net/Ipv4/Tcp"]),
         ("mm/", ["Kernel"]),
         ("net/", ["Net"]),
         ("net/core/", ["Net/Core"]),
@@ -99,16 +100,19 @@ public partial class SymbolTests
     public void Pascal_case(string symbol, string name) => Assert.Equal(name, Pascal(symbol));
 
     // The rule: the symbol in Pascal case without its leading underscores, or that with "Core" where both a function and
-    // its inner one exist. A method of the struct that a function is about leaves out what the type says already
-    // (skb_clone is SkBuff.Clone), and so does a slot of an operations table (sock_no_bind is ProtoOps.Bind). An entry of a
-    // system call's own, SYSCALL_DEFINEn, has the call's name without __x64_sys_.
+    // its inner one exist, or with "Locked" where the caller has to hold the lock. A method of the struct that a function is
+    // about leaves out what the type says already (skb_clone is SkBuff.Clone), and so does a slot of an operations table
+    // (sock_no_bind is ProtoOps.Bind), whose overrides are named as the slot is. The entry of a system call's own,
+    // SYSCALL_DEFINEn, has the call's name without __x64_sys_. A class that is one function needs no name twice.
     private static bool IsNamedAfter(MethodDefinition method, string symbol)
     {
         string pascal = Pascal(symbol);
-        if (method.Name == pascal || method.Name == pascal + "Core")
+        if (method.Name == pascal || method.Name == pascal + "Core" || method.Name == pascal + "Locked" || method.DeclaringType.Name == pascal)
             return true;
         if (symbol.StartsWith("__x64_sys_", StringComparison.Ordinal))
             return method.Name == Pascal(symbol["__x64_sys_".Length..]);
+        if (method.IsVirtual && !method.IsNewSlot)
+            return true;
         bool isOfStruct = !method.IsStatic && method.DeclaringType.CustomAttributes.Any(a => a.AttributeType.Name == nameof(LinuxStructAttribute));
         return (isOfStruct || method.IsVirtual) && pascal.EndsWith(method.Name, StringComparison.Ordinal);
     }

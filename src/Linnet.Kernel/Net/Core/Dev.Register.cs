@@ -51,7 +51,7 @@ public static partial class Dev
     /// Adds a device to its namespace (<c>register_netdevice</c>). A <c>%d</c> in its name becomes the lowest free number.
     /// </summary>
     /// <returns>0, -EEXIST when the name is taken, or -EINVAL when it is none.</returns>
-    [Linux("register_netdevice")]
+    [Linux("register_netdev")]
     public static int RegisterNetdev(NetDevice dev)
     {
         NetDeviceTable table = dev.Net.Devices;
@@ -69,7 +69,7 @@ public static partial class Dev
     }
 
     /// <summary>Brings a device down and takes it out of its namespace (<c>unregister_netdevice</c>).</summary>
-    [Linux("unregister_netdevice_many_notify")]
+    [Linux("unregister_netdev")]
     public static void UnregisterNetdev(NetDevice dev)
     {
         DevClose(dev);
@@ -141,7 +141,7 @@ public static partial class Dev
 
     /// <summary>Changes the name (<c>dev_change_name</c>); the device has to be down.</summary>
     /// <returns>0, -EBUSY, -EEXIST or -EINVAL.</returns>
-    [Linux("netif_change_name")]
+    [Linux("dev_change_name")]
     public static int DevChangeName(NetDevice dev, string newName)
     {
         if (dev.IsUp)
@@ -223,7 +223,7 @@ public static partial class Dev
         return DevValidName(name) ? 0 : -EINVAL;
     }
 
-    [Linux("call_netdevice_notifiers_info")]
+    [Linux("call_netdevice_notifiers")]
     private static void CallNetdeviceNotifiers(NetdevEvent what, NetDevice dev)
     {
         foreach (NetdevNotifier notifier in dev.Net.Core.Notifiers)

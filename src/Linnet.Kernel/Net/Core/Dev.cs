@@ -101,7 +101,7 @@ public static partial class Dev
     public static int NetifRx(SkBuff skb) => SoftnetData.This.EnqueueToBacklog(skb);
 
     /// <summary>Passes a packet that came in up to its protocol (<c>netif_receive_skb</c>). Takes over the packet.</summary>
-    [Linux("__netif_receive_skb_core")]
+    [Linux("netif_receive_skb")]
     public static int NetifReceiveSkb(SkBuff skb)
     {
         NetDevice dev = skb.Dev!;

@@ -32,7 +32,8 @@ public sealed class Beautifier : TraceFormatter
     }
 
     /// <inheritdoc/>
-    public override string Object(TraceCall call, TraceParameter parameter, object? value) => Objects.Format(value);
+    public override string Object(TraceCall call, TraceParameter parameter, object? value) =>
+        value is Sockptr pointer ? Pointer(call, parameter.Name, pointer) : Objects.Format(value);
 
     /// <inheritdoc/>
     public override string Bytes(TraceCall call, TraceParameter parameter, ReadOnlySpan<byte> bytes, int length)
@@ -92,6 +93,29 @@ public sealed class Beautifier : TraceFormatter
         if (symbol == "update_socket_protocol")
             return Names.Protocol(call.Argument("family"), value);
         return parameter.Type == "ulong" ? ((ulong)value).ToString(CultureInfo.InvariantCulture) : Names.Number(value);
+    }
+
+    // What a pointer of a system call leads to, where the call reads from there; perf does that for some of them, too.
+    private static string Pointer(TraceCall call, string name, Sockptr pointer)
+    {
+        string symbol = call.Point.Symbol;
+        bool isAddress = name.EndsWith("addr", StringComparison.Ordinal);
+        bool isOption = name == "optval";
+        long? length = isAddress
+            ? call.Argument("addrlen") ?? call.Argument("addrLen")
+            : isOption ? call.Argument("optlen") : call.Argument("count") ?? call.Argument("len");
+        bool isReadFrom = isAddress || isOption || symbol.Contains("write", StringComparison.Ordinal)
+            || symbol.Contains("send", StringComparison.Ordinal);
+        if (pointer.IsNull || !isReadFrom || length is null or <= 0)
+            return Objects.Format(pointer);
+        byte[] bytes = new byte[Math.Min(length.Value, 128)];
+        if (pointer.CopyFrom(bytes) < 0)
+            return Objects.Format(pointer);
+        if (isAddress)
+            return SockaddrText.Format(bytes);
+        return isOption && length == 4
+            ? $"[{Names.Number(BitConverter.ToInt32(bytes))}]"
+            : Quote(bytes, (int)Math.Min(length.Value, int.MaxValue));
     }
 
     private static string? Named(TraceCall call, string name, string type, long value)
