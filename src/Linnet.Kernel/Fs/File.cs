@@ -90,8 +90,30 @@ public sealed class File
             FileTable.FputCore(this);
     }
 
-    internal void ReleaseWatchers()
+    // Who gets SIGIO (f_owner); null until somebody asked for it.
+    internal FownStruct? FOwner;
+
+    // The epoll items that watch the file (f_ep). Guarded by epLock, as the next is.
+    internal Spinlock EpLock;
+    internal Epitem? FEp;
+
+    internal FownStruct Owner => FOwner ?? Interlocked.CompareExchange(ref FOwner, new FownStruct(), null) ?? FOwner;
+
+    internal void SetFlag(int flag, bool on)
     {
+        if (on)
+            Interlocked.Or(ref flags, flag);
+        else
+            Interlocked.And(ref flags, ~flag);
+    }
+
+    // F_SETFL changes some flags and must not lose what FIOASYNC does to another at the same time.
+    internal void ReplaceFlags(int mask, int value)
+    {
+        int seen;
+        do
+            seen = Volatile.Read(ref flags);
+        while (Interlocked.CompareExchange(ref flags, (seen & ~mask) | (value & mask), seen) != seen);
     }
 }
 
@@ -115,8 +137,32 @@ public abstract class FileOperations
     public virtual uint Poll(File file, PollTable? wait) => EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
 
     /// <summary>Device-specific request (<c>unlocked_ioctl</c>).</summary>
-    /// <returns>0 or more, or a negative errno; -ENOTTY for a request that the file does not know.</returns>
+    /// <returns>0 or more, or a negative errno; -ENOTTY or -ENOIOCTLCMD for a request that the file does not know.</returns>
     public virtual int Ioctl(File file, uint cmd, Sockptr arg) => -ENOTTY;
+
+    /// <summary>Whether the file has a <see cref="Poll"/> of its own: epoll refuses others (<c>file_can_poll</c>).</summary>
+    public virtual bool CanPoll => true;
+
+    /// <summary>Whether the file has positions (<c>FMODE_LSEEK</c>, <c>FMODE_PREAD</c>, <c>FMODE_PWRITE</c>).</summary>
+    public virtual bool CanSeek => false;
+
+    /// <summary>Reads from a position (<c>read_iter</c> with <c>ki_pos</c>); only where <see cref="CanSeek"/>.</summary>
+    public virtual long ReadAt(File file, ref IovIter to, long pos) => -ESPIPE;
+
+    /// <summary>Writes to a position (<c>write_iter</c> with <c>ki_pos</c>); only where <see cref="CanSeek"/>.</summary>
+    public virtual long WriteAt(File file, ref IovIter from, long pos) => -ESPIPE;
+
+    /// <summary>Moves the position (<c>llseek</c>); only where <see cref="CanSeek"/>.</summary>
+    public virtual long Llseek(File file, long offset, int whence) => -ESPIPE;
+
+    /// <summary>Makes what was written durable (<c>fsync</c>).</summary>
+    public virtual int Fsync(File file) => -EINVAL;
+
+    /// <summary>Changes the length of a regular file (<c>setattr</c> with <c>ATTR_SIZE</c>).</summary>
+    public virtual int Ftruncate(File file, long length) => -EINVAL;
+
+    /// <summary>Fills in what <c>fstat</c> tells of this kind of file: mode, inode number, size.</summary>
+    public virtual void Getattr(File file, ref Stat stat) => stat.StMode = S_IRUSR | S_IWUSR;
 
     /// <summary>Moves data into a pipe (<c>splice_read</c>).</summary>
     public virtual long SpliceRead(File file, Pipe pipe, long length, uint flags) => -EINVAL;
@@ -133,7 +179,8 @@ public abstract class FileOperations
     }
 
     /// <summary>Turns SIGIO delivery on or off for the descriptor (<c>fasync</c>).</summary>
-    public virtual int Fasync(int fd, File file, bool on) => -EINVAL;
+    /// <returns>0 or more, or a negative errno; -ENOTTY for a file that sends none.</returns>
+    public virtual int Fasync(int fd, File file, bool on) => -ENOTTY;
 
     /// <summary>Writes the lines of <c>/proc/PID/fdinfo/FD</c> that are this kind's own (<c>show_fdinfo</c>).</summary>
     public virtual void ShowFdinfo(StringBuilder output, File file)

@@ -61,7 +61,7 @@ public static class FileTable
     [Linux("__fput")]
     internal static void FputCore(File file)
     {
-        file.ReleaseWatchers();
+        Eventpoll.EventpollRelease(file);
         if ((file.FFlags & FASYNC) != 0)
             file.FOp.Fasync(-1, file, on: false);
         file.FOp.Release(file);

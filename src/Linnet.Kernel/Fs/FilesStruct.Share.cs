@@ -83,7 +83,7 @@ public sealed partial class FilesStruct
     }
 
     /// <summary>As <see cref="Dup3"/>, but a descriptor onto itself is no error (<c>dup2</c>).</summary>
-    [Linux("ksys_dup2")]
+    [Linux("__x64_sys_dup2")]
     public int Dup2(int oldfd, int newfd)
     {
         if (oldfd != newfd)
@@ -133,7 +133,7 @@ public sealed partial class FilesStruct
     {
         replaced = null;
         fileLock.Lock();
-        if (ExpandFilesLocked(fd) < 0)
+        if (ExpandFiles(fd) < 0)
         {
             fileLock.Unlock();
             return -EBADF;

@@ -131,7 +131,7 @@ public sealed partial class FilesStruct
         int fd = Math.Max(start, nextFd);
         if (fd < table.MaxFds)
             fd = table.FindNextFd(fd);
-        if (fd >= end || (fd >= table.MaxFds && ExpandFilesLocked(fd) < 0))
+        if (fd >= end || (fd >= table.MaxFds && ExpandFiles(fd) < 0))
         {
             fileLock.Unlock();
             return -EMFILE;
@@ -168,7 +168,7 @@ public sealed partial class FilesStruct
 
     // Makes room for a descriptor. Readers of the old table see that it was replaced and look again.
     [Linux("expand_files")]
-    private int ExpandFilesLocked(int fd)
+    private int ExpandFiles(int fd)
     {
         Fdtable table = fdt;
         if (fd < table.MaxFds)

@@ -3,7 +3,6 @@ using Linnet.Kernel.Trace;
 namespace Linnet.Kernel.Fs;
 
 /// <summary>The resource limits of a task (<c>signal->rlim</c>); a copy for each task, as after <c>fork</c>.</summary>
-[LinuxFile("kernel/sys.c")]
 public sealed class Rlimits
 {
     // What the kernel gives init (INIT_RLIMITS); no limit where the table has none.
@@ -36,7 +35,7 @@ public sealed class Rlimits
     /// <param name="newLimit">The new limit, or null to only read.</param>
     /// <param name="oldLimit">The limit before.</param>
     /// <returns>0, -EINVAL, or -EPERM for raising a hard limit without CAP_SYS_RESOURCE or beyond <c>fs.nr_open</c>.</returns>
-    [Linux("do_prlimit")]
+    [Linux("do_prlimit", "kernel/sys.c")]
     public int DoPrlimit(TaskStruct task, int resource, Rlimit? newLimit, out Rlimit oldLimit)
     {
         oldLimit = default;

@@ -111,7 +111,9 @@ public sealed class MntNamespace(Machine machine, UserNamespace userNs) : NsComm
 public sealed class PidNamespace(Machine machine, UserNamespace userNs, PidNamespace? parent)
     : NsCommon(machine, userNs)
 {
+    private readonly Dictionary<int, WeakReference<TaskStruct>> tasks = [];
     private int last;
+    private int pruneAt = 64;
 
     /// <summary>The namespace that this one was made in, or null for the initial one.</summary>
     public PidNamespace? Parent { get; } = parent;
@@ -122,8 +124,38 @@ public sealed class PidNamespace(Machine machine, UserNamespace userNs, PidNames
     /// <inheritdoc/>
     public override int CloneFlag => CLONE_NEWPID;
 
-    /// <summary>The next free process number.</summary>
-    public int AllocatePid() => Interlocked.Increment(ref last);
+    /// <summary>Gives a task the next process number, under which it is found from now on.</summary>
+    [Linux("alloc_pid", "kernel/pid.c")]
+    public int AllocPid(TaskStruct task)
+    {
+        lock (tasks)
+        {
+            int pid = ++last;
+            tasks.Add(pid, new WeakReference<TaskStruct>(task));
+            if (tasks.Count >= pruneAt)
+                Prune();
+            return pid;
+        }
+    }
+
+    /// <summary>The task with a process number, or null (<c>find_vpid</c>).</summary>
+    public TaskStruct? FindTask(int pid)
+    {
+        lock (tasks)
+            return tasks.TryGetValue(pid, out WeakReference<TaskStruct>? found) && found.TryGetTarget(out TaskStruct? task) ? task : null;
+    }
+
+    // A task has no end of its own: it is gone when nobody refers to it.
+    private void Prune()
+    {
+        foreach ((int pid, WeakReference<TaskStruct> task) in tasks.ToArray())
+        {
+            if (!task.TryGetTarget(out _))
+                tasks.Remove(pid);
+        }
+
+        pruneAt = Math.Max(64, tasks.Count * 2);
+    }
 }
 
 /// <summary>Offsets of the monotonic and boot clocks (<c>struct time_namespace</c>).</summary>

@@ -23,7 +23,7 @@ public sealed class TaskStruct
         Comm = comm.Length > 15 ? comm[..15] : comm;
         Cred = cred;
         Nsproxy = nsproxy.Get();
-        Pid = nsproxy.PidNsForChildren.AllocatePid();
+        Pid = nsproxy.PidNsForChildren.AllocPid(this);
     }
 
     /// <summary>The task of the calling thread (<c>current</c>); only inside of <see cref="Enter"/>.</summary>
@@ -120,7 +120,9 @@ public sealed class TaskStruct
     public ThreadWaiter BeginWait()
     {
         ThreadWaiter waiter = Machine.ThreadWaiter;
-        Volatile.Write(ref sleeping, waiter);
+
+        // A full barrier: either the caller sees a signal that was sent before, or the sender sees the waiter.
+        Interlocked.Exchange(ref sleeping, waiter);
         return waiter;
     }
 

@@ -92,6 +92,9 @@ public sealed class WaitQueueHead
     /// <param name="key">Poll mask of what happened; zero when unknown.</param>
     public void WakeUp(uint key = 0)
     {
+        // The caller has just made true what a waiter, once in the queue, looks for: without a full barrier here each
+        // could miss the other (smp_mb() of skwq_has_sleeper).
+        Interlocked.MemoryBarrier();
         if (Volatile.Read(ref first) == null)
             return;
         WakeUpLocked(key, exclusiveLimit: 1);
