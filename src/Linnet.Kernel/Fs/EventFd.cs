@@ -76,7 +76,7 @@ public sealed class EventFd
     private int Wait(ulong? room)
     {
         TaskStruct task = TaskStruct.Current;
-        FsThread thread = FsThread.Of(task.Machine);
+        FsThread thread = FsThread.Rent(task.Machine);
         thread.Waiter.Reset();
         task.BeginWait();
         thread.Wait.Prepare();
@@ -96,6 +96,7 @@ public sealed class EventFd
 
         wqh.Remove(thread.Wait);
         task.EndWait();
+        thread.Return();
         return err;
     }
 

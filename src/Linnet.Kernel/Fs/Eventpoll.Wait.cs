@@ -117,7 +117,7 @@ public sealed partial class Eventpoll
     // Parks until an event may be there. A wake-up takes the thread out of the queue, so that the next goes to another.
     private bool WaitOnce(TaskStruct task, long deadline, out bool timedOut)
     {
-        FsThread thread = FsThread.Of(machine);
+        FsThread thread = FsThread.Rent(machine);
         ExclusiveWait wait = thread.Wait;
         thread.Waiter.Reset();
         task.BeginWait();
@@ -130,6 +130,8 @@ public sealed partial class Eventpoll
         task.EndWait();
 
         // One last look, in case an event and the deadline came together.
-        return !timedOut || wait.Woken;
+        bool woken = wait.Woken;
+        thread.Return();
+        return !timedOut || woken;
     }
 }

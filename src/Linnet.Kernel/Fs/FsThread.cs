@@ -12,6 +12,10 @@ internal sealed class FsThread
     public Pollfd[] Pollfds = new Pollfd[16];
 
     private readonly Machine machine;
+    private readonly TimerList timer;
+
+    // The next that is free on the same thread.
+    private FsThread? nextFree;
 
     private FsThread(Machine machine)
     {
@@ -22,8 +26,6 @@ internal sealed class FsThread
         timer = new TimerList(machine.Timers, static waiter => ((ThreadWaiter)waiter).Signal(), Waiter);
     }
 
-    private readonly TimerList timer;
-
     /// <summary>The thread's waiter.</summary>
     public ThreadWaiter Waiter { get; }
 
@@ -33,14 +35,25 @@ internal sealed class FsThread
     /// <summary>The queues that the thread's <c>poll</c> or <c>select</c> waits in.</summary>
     public ThreadPollWqueues Poll { get; }
 
-    /// <summary>The calling thread's, for the machine that it works in.</summary>
-    public static FsThread Of(Machine machine)
+    /// <summary>Takes one that is free on the calling thread: calls nest, and a thread that waits may run others.</summary>
+    public static FsThread Rent(Machine machine)
     {
         SlotTable slots = Cpu.This.Slots;
         FsThread? thread = Slot.Find(slots);
         if (thread?.machine != machine || thread.Waiter != machine.ThreadWaiter)
-            Slot.Set(slots, thread = new FsThread(machine));
+            return new FsThread(machine);
+        Slot.Set(slots, thread.nextFree);
+        thread.nextFree = null;
         return thread;
+    }
+
+    /// <summary>Gives it back.</summary>
+    public void Return()
+    {
+        SlotTable slots = Cpu.This.Slots;
+        FsThread? free = Slot.Find(slots);
+        nextFree = free?.machine == machine ? free : null;
+        Slot.Set(slots, this);
     }
 
     /// <summary>Parks the thread until it is woken or <paramref name="deadline"/> (ns since boot) has come.</summary>

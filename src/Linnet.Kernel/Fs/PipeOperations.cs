@@ -108,7 +108,7 @@ public sealed partial class Pipe
     internal int WaitFor(WaitQueueHead queue, Func<Pipe, bool> ready)
     {
         TaskStruct task = TaskStruct.Current;
-        FsThread thread = FsThread.Of(machine);
+        FsThread thread = FsThread.Rent(machine);
         ExclusiveWait wait = thread.Wait;
         thread.Waiter.Reset();
         task.BeginWait();
@@ -133,6 +133,7 @@ public sealed partial class Pipe
         // A wake-up that this thread took and does not use belongs to the next.
         if (err < 0 && wait.Woken)
             queue.WakeUp();
+        thread.Return();
         return err;
     }
 

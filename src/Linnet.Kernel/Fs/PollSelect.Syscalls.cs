@@ -76,10 +76,16 @@ public static partial class PollSelect
         TaskStruct task = TaskStruct.Current;
         if (nfds > (ulong)task.Rlimits.Nofile)
             return -EINVAL;
-        FsThread thread = FsThread.Of(task.Machine);
+        FsThread thread = FsThread.Rent(task.Machine);
         if (thread.Pollfds.Length < nfds)
             thread.Pollfds = new Pollfd[nfds];
-        Span<Pollfd> fds = thread.Pollfds.AsSpan(0, (int)nfds);
+        int ret = PollUser(ufds, thread.Pollfds.AsSpan(0, (int)nfds), deadline);
+        thread.Return();
+        return ret;
+    }
+
+    private static int PollUser(Sockptr ufds, Span<Pollfd> fds, long deadline)
+    {
         if (ufds.CopyFrom(MemoryMarshal.AsBytes(fds)) < 0)
             return -EFAULT;
         int ret = DoSysPoll(fds, deadline);

@@ -51,7 +51,7 @@ public static partial class PollSelect
         FilesStruct files = task.Files;
         if (deadline == Deadline.Immediately)
             return PollOnce(files, fds, null);
-        FsThread thread = FsThread.Of(task.Machine);
+        FsThread thread = FsThread.Rent(task.Machine);
         thread.Waiter.Reset();
         task.BeginWait();
         int count = PollOnce(files, fds, thread.Poll);
@@ -71,6 +71,7 @@ public static partial class PollSelect
 
         task.EndWait();
         thread.Poll.Free();
+        thread.Return();
         return count;
     }
 
@@ -129,7 +130,7 @@ public static partial class PollSelect
             return n;
         if (deadline == Deadline.Immediately)
             return SelectAgain(files, sets, n);
-        FsThread thread = FsThread.Of(task.Machine);
+        FsThread thread = FsThread.Rent(task.Machine);
         thread.Waiter.Reset();
         task.BeginWait();
         int count = SelectOnce(files, n, sets, thread.Poll);
@@ -149,6 +150,7 @@ public static partial class PollSelect
 
         task.EndWait();
         thread.Poll.Free();
+        thread.Return();
         return count;
     }
 

@@ -218,7 +218,14 @@ public static class ReadWrite
             return -ESPIPE;
         if (!(write ? file.CanWrite : file.CanRead))
             return -EBADF;
-        FsThread thread = FsThread.Of(task.Machine);
+        FsThread thread = FsThread.Rent(task.Machine);
+        long ret = VectoredOn(file, thread, vec, vlen, write, pos);
+        thread.Return();
+        return ret;
+    }
+
+    private static long VectoredOn(File file, FsThread thread, Sockptr vec, ulong vlen, bool write, long pos)
+    {
         long total = Uaccess.ImportIovec(vec, vlen, ref thread.Iovecs, out IovIter iter);
         if (total <= 0)
             return total;
