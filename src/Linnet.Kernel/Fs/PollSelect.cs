@@ -70,7 +70,7 @@ public static partial class PollSelect
         }
 
         task.EndWait();
-        thread.Poll.Free();
+        thread.Poll.Freewait();
         thread.Return();
         return count;
     }
@@ -149,7 +149,7 @@ public static partial class PollSelect
         }
 
         task.EndWait();
-        thread.Poll.Free();
+        thread.Poll.Freewait();
         thread.Return();
         return count;
     }

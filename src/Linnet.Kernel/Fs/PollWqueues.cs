@@ -4,7 +4,7 @@ namespace Linnet.Kernel.Fs;
 
 /// <summary>
 /// The queues that one caller of <c>poll</c> or <c>select</c> waits in (<c>struct poll_wqueues</c>). It is reusable:
-/// <see cref="Free"/> leaves the queues and keeps the entries. What happens on a wake-up is the heir's to say: a thread is
+/// <see cref="Freewait"/> leaves the queues and keeps the entries. What happens on a wake-up is the heir's to say: a thread is
 /// signalled, a pending ValueTask is queued for completion.
 /// </summary>
 [LinuxStruct("poll_wqueues")]
@@ -32,7 +32,7 @@ public abstract class PollWqueues : PollTable
 
     /// <summary>Leaves all queues.</summary>
     [Linux("poll_freewait")]
-    public void Free()
+    public void Freewait()
     {
         for (int i = count - 1; i >= 0; i--)
         {
