@@ -9,6 +9,8 @@ public readonly record struct TraceValue(TraceParameter Parameter, string Text, 
 /// <summary>One call of a traced function.</summary>
 public sealed class TraceCall
 {
+    private static readonly string[] NumbersOfCalls = ["len", "size", "count", "vlen", "nr", "arg", "sigsetsize"];
+
     private readonly List<TraceValue> arguments = [];
     private readonly List<TraceValue> outputs = [];
     private readonly List<(int Index, object? Value)> objects = [];
@@ -83,21 +85,21 @@ public sealed class TraceCall
     {
         foreach (TraceValue value in arguments)
         {
-            if (value.Parameter?.Name == name)
+            if (value.Parameter.Name == name)
                 return value.Raw;
         }
 
         return null;
     }
 
-    internal void AddInteger(long value) => Add(p => new TraceValue(p, Formatter.Integer(this, p, value), value));
+    internal void AddInteger(long value) => Add(p => new TraceValue(p, IntegerText(p, value), value));
 
     internal void AddObject(object? value)
     {
         // A pointer's length is an argument after it, so objects are printed when all arguments are known.
         if (!hasEntered)
             objects.Add((arguments.Count, value));
-        Add(p => hasEntered ? FromObject(p, value) : default);
+        Add(p => hasEntered ? FromObject(p, value) : new TraceValue(p, "", value is Enum number ? RawOf(number) : null));
     }
 
     internal void AddOpaque() => Add(p => new TraceValue(p, p.Type, null));
@@ -126,7 +128,7 @@ public sealed class TraceCall
     {
         List<TraceParameter> inputs = [.. Point.Parameters.Where(p => p.Direction != TraceDirection.Out)];
         foreach ((int index, object? value) in objects)
-            arguments[index] = FunctionTracer.Quietly(() => FromObject(inputs[index], value));
+            arguments[index] = FunctionTracer.Quietly(() => FromObject(inputs[index], value) with { Raw = arguments[index].Raw });
         objects.Clear();
         hasEntered = true;
         next = 0;
@@ -148,11 +150,24 @@ public sealed class TraceCall
         (hasEntered ? outputs : arguments).Add(FunctionTracer.Quietly(() => make(parameter)));
     }
 
+    // The entries of system calls have pointers as numbers; these are printed as the pointers of inner functions are.
+    private string IntegerText(TraceParameter parameter, long value)
+    {
+        bool isPointer = !hasEntered && parameter.Type == "ulong" && value != 0
+            && Point.Symbol.StartsWith("__x64_sys_", StringComparison.Ordinal) && !NumbersOfCalls.Contains(parameter.Name);
+        if (!isPointer)
+            return Formatter.Integer(this, parameter, value);
+        objects.Add((arguments.Count, Uaccess.User((ulong)value)));
+        return "";
+    }
+
     private TraceValue FromObject(TraceParameter parameter, object? value)
     {
-        long? raw = value is Enum number ? ((IConvertible)number).ToInt64(null) : null;
+        long? raw = value is Enum number ? RawOf(number) : null;
         return new TraceValue(parameter, Formatter.Object(this, parameter, value), raw);
     }
+
+    private static long RawOf(Enum number) => ((IConvertible)number).ToInt64(null);
 
     private readonly struct Snapshot(ReadOnlySpan<byte> value)
     {
