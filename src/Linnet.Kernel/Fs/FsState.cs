@@ -34,4 +34,24 @@ public static class FsState
     internal static FilesStruct? FindFiles(TaskStruct task) => FilesSlot.Find(task.Slots);
 
     internal static void ForgetFiles(TaskStruct task) => FilesSlot.Set(task.Slots, null);
+
+    /// <summary>Has tasks get descriptors when they are made, and lose them when they end.</summary>
+    internal static void FilesInit(Machine machine) => machine.TaskHooks = [.. machine.TaskHooks, new FilesTaskHooks()];
+
+    private sealed class FilesTaskHooks : TaskHooks
+    {
+        public override int Alloc(TaskStruct parent, TaskStruct child, ulong cloneFlags)
+        {
+            FilesStruct.CopyFiles(parent, child, (cloneFlags & CLONE_FILES) != 0);
+            return 0;
+        }
+
+        public override void Unshare(TaskStruct task, ulong flags)
+        {
+            if ((flags & CLONE_FILES) != 0)
+                FilesStruct.UnshareFd(task);
+        }
+
+        public override void Free(TaskStruct task) => FilesStruct.ExitFiles(task);
+    }
 }

@@ -1,4 +1,5 @@
 using Linnet.Kernel.Drivers;
+using Linnet.Kernel.Fs;
 using Linnet.Kernel.Net;
 using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Security;
@@ -18,6 +19,7 @@ public static class StartKernel
         Machine machine = new(options);
         using KernelEntry entry = machine.Enter();
         Lsm.SecurityInit(machine);
+        FsState.FilesInit(machine);
         NetCore core = NetCore.NetDevInit(machine);
         CoreInitcalls(machine);
         FsInitcalls(machine);

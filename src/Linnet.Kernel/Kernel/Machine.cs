@@ -78,6 +78,9 @@ public sealed class Machine
         internal set => initTask = value;
     }
 
+    /// <summary>What other subsystems keep for tasks, in the order in which it is made; they add themselves at boot.</summary>
+    internal TaskHooks[] TaskHooks { get; set; } = [];
+
     /// <summary>How network namespaces are made; the network core sets it when the machine boots.</summary>
     internal ProcNsOperations? NetNsOperations { get; set; }
 
@@ -102,4 +105,20 @@ public sealed class Machine
     public KernelEntry Enter() => new(this, null);
 
     internal uint AllocateNamespaceNumber() => Interlocked.Increment(ref namespaceNumbers) - 1;
+}
+
+/// <summary>What a subsystem does when tasks are made and end, with what it keeps for them.</summary>
+internal abstract class TaskHooks
+{
+    /// <summary>A task is made.</summary>
+    /// <returns>0, or a negative errno that ends the making.</returns>
+    public virtual int Alloc(TaskStruct parent, TaskStruct child, ulong cloneFlags) => 0;
+
+    /// <summary>A task stops sharing with others.</summary>
+    public virtual void Unshare(TaskStruct task, ulong flags)
+    {
+    }
+
+    /// <summary>A task is gone.</summary>
+    public abstract void Free(TaskStruct task);
 }

@@ -116,6 +116,9 @@ public abstract class ProtoOps
     /// <summary>Sets <c>SO_PEEK_OFF</c> (<c>set_peek_off</c>).</summary>
     public virtual int SetPeekOff(Sock sk, int value) => -EOPNOTSUPP;
 
+    /// <summary>Whether there is a <see cref="SetPeekOff"/>: without, <c>SO_PEEK_OFF</c> cannot be read either.</summary>
+    public virtual bool HasSetPeekOff => false;
+
     /// <summary>Bytes that the next read could return (<c>peek_len</c>).</summary>
     public virtual int PeekLen(Socket sock) => -EOPNOTSUPP;
 

@@ -22,8 +22,7 @@ public sealed partial class Socket
             return -ENOBUFS;
         }
 
-        SocketLayer layer = Slot.Of(machine.Slots);
-        if (Interlocked.CompareExchange(ref layer.NetFamilies[ops.Family], ops, null) != null)
+        if (Interlocked.CompareExchange(ref LayerOf(machine).NetFamilies[ops.Family], ops, null) != null)
             return -EEXIST;
         machine.Log.Write(LogLevel.Info, $"NET: Registered PF_{ops.Family} protocol family");
         return 0;
@@ -34,28 +33,25 @@ public sealed partial class Socket
     public static void SockUnregister(Machine machine, int family)
     {
         Bug.On((uint)family >= NPROTO);
-        Volatile.Write(ref Slot.Of(machine.Slots).NetFamilies[family], null);
+        Volatile.Write(ref LayerOf(machine).NetFamilies[family], null);
         machine.Log.Write(LogLevel.Info, $"NET: Unregistered PF_{family} protocol family");
     }
 
     /// <summary>Whether a family is known (<c>sock_is_registered</c>).</summary>
     public static bool SockIsRegistered(Machine machine, int family) =>
-        (uint)family < NPROTO && Volatile.Read(ref Slot.Of(machine.Slots).NetFamilies[family]) != null;
+        (uint)family < NPROTO && Volatile.Read(ref LayerOf(machine).NetFamilies[family]) != null;
 
-    /// <summary>Makes a socket with an inode of sockfs, which nothing refers to yet (<c>sock_alloc</c>).</summary>
-    /// <param name="machine">The machine.</param>
-    /// <param name="uid">User that the inode belongs to (<c>current_fsuid</c>).</param>
-    [Linux("sock_alloc")]
-    internal static Socket SockAlloc(Machine machine, uint uid)
-    {
-        SocketLayer layer = Slot.Of(machine.Slots);
-        return new Socket(machine, Interlocked.Increment(ref layer.LastIno)) { Uid = uid };
-    }
+    /// <summary>Sockets that exist on the machine, those of the kernel too.</summary>
+    public static long InodesInUse(Machine machine) => Interlocked.Read(ref LayerOf(machine).Inodes);
 
-    // net_families: changed by compare-and-swap, read without a lock.
+    private static SocketLayer LayerOf(Machine machine) => Slot.Of(machine.Slots);
+
     private sealed class SocketLayer
     {
+        // Changed by compare-and-swap, read without a lock.
         public readonly NetProtoFamily?[] NetFamilies = new NetProtoFamily?[NPROTO];
+        public volatile Func<int, int, int, int>? UpdateSocketProtocol;
         public long LastIno;
+        public long Inodes;
     }
 }

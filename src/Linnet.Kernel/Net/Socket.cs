@@ -46,6 +46,17 @@ public sealed partial class Socket : ISocket
     /// <summary>Who waits on the socket.</summary>
     public SocketWq Wq { get; } = new();
 
+    /// <summary>Who gets SIGIO for the socket (<c>fasync_list</c>).</summary>
+    internal FasyncStruct FasyncList => field ??= new FasyncStruct();
+
     /// <summary>State of security modules (<c>i_security</c> of the inode).</summary>
     public object? Security { get; set; }
+
+    bool ISocket.HasPeekOff => Ops!.HasSetPeekOff;
+
+    int ISocket.SetPeekOff(int value) => Ops!.SetPeekOff(Sk!, value);
+
+    int ISocket.SetRcvlowat(int value) => Ops!.SetRcvlowat(Sk!, value);
+
+    int ISocket.Getname(Span<byte> addr, int peer) => Ops!.Getname(this, addr, peer);
 }

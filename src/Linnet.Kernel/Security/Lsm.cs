@@ -15,7 +15,11 @@ public static class Lsm
 
     /// <summary>Makes the empty stack of modules of a machine that boots.</summary>
     [Linux("security_init")]
-    internal static void SecurityInit(Machine machine) => Slot.Set(machine.Slots, new ModuleList());
+    internal static void SecurityInit(Machine machine)
+    {
+        Slot.Set(machine.Slots, new ModuleList());
+        machine.TaskHooks = [.. machine.TaskHooks, new SecurityTaskHooks()];
+    }
 
     /// <summary>Puts a module at the end of the stack; from now on it is asked.</summary>
     [Linux("security_add_hooks")]
@@ -332,6 +336,14 @@ public static class Lsm
     }
 
     private static SecurityModule[] Modules(Machine machine) => Volatile.Read(ref Slot.Of(machine.Slots).Modules);
+
+    private sealed class SecurityTaskHooks : TaskHooks
+    {
+        public override int Alloc(TaskStruct parent, TaskStruct child, ulong cloneFlags) =>
+            SecurityTaskAlloc(child, cloneFlags);
+
+        public override void Free(TaskStruct task) => SecurityTaskFree(task);
+    }
 
     private sealed class ModuleList
     {

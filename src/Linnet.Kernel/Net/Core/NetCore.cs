@@ -20,6 +20,9 @@ public sealed class NetCore
     private static readonly StateSlot<NetCore> Slot = new();
 
     private readonly Machine machine;
+    private int netstampNeeded;
+    private long sockCookies;
+    private long netCookies;
     private readonly List<PernetOperations> pernet = [];
     private readonly List<NetNamespace> namespaces = [];
     private PacketType[] packetTypes = [];
@@ -37,6 +40,15 @@ public sealed class NetCore
 
     /// <summary>Settings that the whole machine shares.</summary>
     public NetCoreSysctl Sysctl { get; } = new();
+
+    /// <summary>
+    /// Lists a device's addresses for <c>SIOCGIFCONF</c> (<c>inet_gifconf</c>): given where to and how much room there is (null
+    /// to count only), returns the bytes written. The IPv4 layer sets it.
+    /// </summary>
+    public Func<NetDevice, Sockptr, int, int>? InetGifconf { get; set; }
+
+    /// <summary>Whether packets are to be stamped as they arrive: some socket wants to know (<c>netstamp_needed_key</c>).</summary>
+    public bool NetstampNeeded => Volatile.Read(ref netstampNeeded) > 0;
 
     /// <summary>All namespaces, in the order in which they were made.</summary>
     public IReadOnlyList<NetNamespace> Namespaces
@@ -173,6 +185,16 @@ public sealed class NetCore
         lock (pernet)
             notifiers = [.. notifiers, notifier];
     }
+
+    /// <summary>One more socket wants arriving packets stamped (<c>net_enable_timestamp</c>).</summary>
+    internal void NetEnableTimestamp() => Interlocked.Increment(ref netstampNeeded);
+
+    /// <summary>One less (<c>net_disable_timestamp</c>).</summary>
+    internal void NetDisableTimestamp() => Bug.On(Interlocked.Decrement(ref netstampNeeded) < 0);
+
+    internal long NextNetCookie() => Interlocked.Increment(ref netCookies);
+
+    internal long NextSockCookie() => Interlocked.Increment(ref sockCookies);
 
     private sealed class NetNsOperations(NetCore core) : ProcNsOperations
     {

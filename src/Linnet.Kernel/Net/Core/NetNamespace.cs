@@ -13,6 +13,7 @@ public sealed class NetNamespace : NsCommon, IThreadPoolWorkItem
         : base(machine, userNs)
     {
         Core = core;
+        NetCookie = core.NextNetCookie();
         HashMix = machine.Random.NextU32();
         Devices = new NetDeviceTable(this);
     }
@@ -31,6 +32,9 @@ public sealed class NetNamespace : NsCommon, IThreadPoolWorkItem
 
     /// <summary>What protocols keep for the namespace.</summary>
     public SlotTable Slots { get; } = new();
+
+    /// <summary>Number of the namespace that is never used again (<c>SO_NETNS_COOKIE</c>).</summary>
+    public long NetCookie { get; }
 
     /// <summary>Settings of the network core.</summary>
     public NetnsCore NetnsCore { get; } = new();

@@ -125,6 +125,8 @@ public partial class Sock
         }
 
         newsk.ForgetOriginal();
+        if (newsk.SockFlag(SkFlagsTimestamp))
+            newsk.SkNet.Core.NetEnableTimestamp();
         if (newsk.SkFilter is { } filter && !filter.Charge(newsk))
         {
             newsk.SkFilter = null;
@@ -196,6 +198,7 @@ public partial class Sock
             filter.Uncharge(sk);
         }
 
+        sk.SockDisableTimestamp(SkFlagsTimestamp);
         Bug.On(sk.SkOmemAlloc != 0);
         if (sk.SkNetRefcnt)
             sk.SkNet.Put();

@@ -48,5 +48,9 @@ public partial class Sock
 
     /// <summary>Signals urgent data to the socket's owner (<c>sk_send_sigurg</c>).</summary>
     [Linux("sk_send_sigurg")]
-    public void SkSendSigurg() => SkWakeAsync(SockWake.Urg, POLL_PRI);
+    public void SkSendSigurg()
+    {
+        if (SkSocket?.File is { } file && Fs.FasyncStruct.SendSigurg(file))
+            SkWakeAsync(SockWake.Urg, POLL_PRI);
+    }
 }

@@ -113,11 +113,11 @@ public partial class Sock
             return err;
         Sock? saved = skb.Sk;
         skb.Sk = this;
-        int keep = filter.Run(skb);
+        uint keep = filter.Run(skb);
         skb.Sk = saved;
         if (keep == 0)
             return -EPERM;
-        skb.PskbTrim(Math.Max(cap, keep < 0 ? int.MaxValue : keep));
+        skb.PskbTrim(Math.Max(cap, (int)Math.Min(keep, int.MaxValue)));
         return 0;
     }
 

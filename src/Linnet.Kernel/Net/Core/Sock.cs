@@ -269,8 +269,23 @@ public interface ISocket
     /// <summary>The network half.</summary>
     Sock? Sk { get; set; }
 
+    /// <summary>The file, or null for a socket of the kernel.</summary>
+    Fs.File? File { get; }
+
     /// <summary>Who waits on the socket.</summary>
     SocketWq Wq { get; }
+
+    /// <summary>Whether the socket's operations know <c>SO_PEEK_OFF</c>.</summary>
+    bool HasPeekOff { get; }
+
+    /// <summary>Sets <c>SO_PEEK_OFF</c> through the socket's operations.</summary>
+    int SetPeekOff(int value);
+
+    /// <summary>Sets <c>SO_RCVLOWAT</c> through the socket's operations; socket owned.</summary>
+    int SetRcvlowat(int value);
+
+    /// <summary>Writes an address through the socket's operations.</summary>
+    int Getname(Span<byte> addr, int peer);
 }
 
 /// <summary>Flags of a socket (<c>enum sock_flags</c>).</summary>
