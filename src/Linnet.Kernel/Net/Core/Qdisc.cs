@@ -14,6 +14,7 @@ public abstract class Qdisc(NetDevice dev)
     // Protects the discipline's queues; taken by XmitSkb, Run and Reset around the abstract operations.
     private Spinlock guard;
     private int running;
+    private TimerList? watchdog;
 
     /// <summary>The device that the discipline feeds.</summary>
     public NetDevice Dev { get; } = dev;
@@ -58,12 +59,21 @@ public abstract class Qdisc(NetDevice dev)
         while (Ready());
     }
 
-    /// <summary>Drops all packets.</summary>
+    /// <summary>Drops all packets (<c>qdisc_reset</c>).</summary>
     public void Reset()
     {
+        watchdog?.Delete();
         guard.Lock();
         Purge();
         guard.Unlock();
+    }
+
+    /// <summary>Has <see cref="Run"/> called at a time when a packet may be sent that may not be now (<c>qdisc_watchdog_schedule_ns</c>).</summary>
+    /// <param name="expires">Nanoseconds since boot.</param>
+    protected void Watchdog(long expires)
+    {
+        watchdog ??= new TimerList(Dev.Net.Machine.Timers, static qdisc => ((Qdisc)qdisc).Run(), this);
+        watchdog.Mod(expires);
     }
 
     /// <summary>Takes over a packet; one that finds no room is freed and counted. The guard is held.</summary>
@@ -94,43 +104,4 @@ public abstract class Qdisc(NetDevice dev)
         guard.Unlock();
         return ready;
     }
-}
-
-/// <summary>First in, first out, up to a number of packets (<c>pfifo</c>).</summary>
-/// <param name="dev">The device that the discipline feeds.</param>
-/// <param name="limit">Most packets that it holds.</param>
-[LinuxFile("net/sched/sch_fifo.c")]
-public sealed class Pfifo(NetDevice dev, int limit) : Qdisc(dev)
-{
-    private SkBuffHead queue;
-
-    /// <inheritdoc/>
-    public override string Id => "pfifo";
-
-    /// <inheritdoc/>
-    public override int Qlen => queue.Qlen;
-
-    /// <inheritdoc/>
-    protected override bool HasReady => !queue.IsEmpty;
-
-    /// <inheritdoc/>
-    [Linux("pfifo_enqueue")]
-    protected override int Enqueue(SkBuff skb)
-    {
-        if (queue.Qlen < limit)
-        {
-            queue.QueueTail(skb);
-            return Core.Dev.NET_XMIT_SUCCESS;
-        }
-
-        Interlocked.Increment(ref Dev.Stats.TxDropped);
-        skb.Free();
-        return Core.Dev.NET_XMIT_DROP;
-    }
-
-    /// <inheritdoc/>
-    protected override SkBuff? Dequeue() => queue.Dequeue();
-
-    /// <inheritdoc/>
-    protected override void Purge() => queue.Purge();
 }
