@@ -24,6 +24,12 @@ public abstract class DstEntry(NetDevice dev)
     /// <summary>The MSS that is advertised over this route, in bytes (<c>dst_metric_advmss</c>).</summary>
     public abstract int Advmss { get; }
 
+    /// <summary>A metric of the route, <c>RTAX_*</c>; 0 where none is set (<c>dst_metric</c>).</summary>
+    public virtual uint Metric(int metric) => 0;
+
+    /// <summary>Whether path MTU discovery must not change the MTU (<c>dst_metric_locked</c>).</summary>
+    public virtual bool MetricLocked(int metric) => (Metric(RTAX_LOCK) & 1u << metric) != 0;
+
     /// <summary>Handles a packet that came in and was routed here (<c>dst_input</c>). Takes over the packet.</summary>
     /// <returns>0 or a negative errno.</returns>
     public abstract int Input(SkBuff skb);
@@ -32,7 +38,8 @@ public abstract class DstEntry(NetDevice dev)
     /// <returns>0, a positive <c>NET_XMIT_*</c> code, or a negative errno.</returns>
     public abstract int Output(NetNamespace net, Sock? sk, SkBuff skb);
 
-    /// <summary>The next hop was heard from by a higher layer (<c>dst_confirm_neigh</c>).</summary>
+    /// <summary>A higher layer heard from the sender of a packet, so that the next hop works (<c>dst_confirm_neigh</c>).</summary>
+    /// <param name="skb">The packet that came in.</param>
     public virtual void ConfirmNeigh(SkBuff skb)
     {
     }

@@ -125,6 +125,7 @@ public sealed partial class SkBuff
         Mark = Priority = Hash = 0;
         Flags = 0;
         Peeked = false;
+        IgnoreDf = false;
         ControlBuffer = default;
     }
 
@@ -148,6 +149,7 @@ public sealed partial class SkBuff
         to.Hash = Hash;
         to.Flags = Flags;
         to.Peeked = false;
+        to.IgnoreDf = IgnoreDf;
         to.ControlBuffer = ControlBuffer;
     }
 

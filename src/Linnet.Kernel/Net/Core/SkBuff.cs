@@ -128,6 +128,9 @@ public sealed partial class SkBuff
     /// <summary>Whether a reader has seen the empty datagram with <c>MSG_PEEK</c> already.</summary>
     public bool Peeked;
 
+    /// <summary>The packet may be cut into fragments here although it asks others not to (<c>ignore_df</c>).</summary>
+    public bool IgnoreDf;
+
     /// <summary>Memory that is charged for the packet: Linux's figure for the same data, not the size of our objects.</summary>
     public int Truesize;
 

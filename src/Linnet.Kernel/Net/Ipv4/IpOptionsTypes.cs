@@ -9,7 +9,7 @@ namespace Linnet.Kernel.Net.Ipv4;
 /// </summary>
 [LinuxStruct("ip_options")]
 [StructLayout(LayoutKind.Sequential)]
-public struct IpOptions
+public partial struct IpOptions
 {
     /// <summary>First hop of a source route; the final destination while the packet is sent.</summary>
     public uint Faddr;

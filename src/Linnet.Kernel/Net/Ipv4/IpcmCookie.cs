@@ -67,7 +67,7 @@ public struct InetCork
     public int Fragsize;
 
     /// <summary>The route; null while nothing is corked.</summary>
-    public DstEntry? Dst;
+    public Rtable? Dst;
 
     /// <summary>Options, or null.</summary>
     public IpOptionsRcu? Opt;

@@ -1,0 +1,139 @@
+using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Trace;
+
+namespace Linnet.Kernel.Net.Ipv4;
+
+/// <content>The routes that addresses bring with them.</content>
+public static partial class FibFrontend
+{
+    /// <summary>Adds the routes of an address: itself, its broadcast addresses, its prefix. The lock of addresses is held.</summary>
+    [Linux("fib_add_ifaddr")]
+    internal static void FibAddIfaddr(InIfaddr ifa)
+    {
+        NetDevice dev = ifa.IfaDev.Dev;
+        uint mask = ifa.IfaMask;
+        uint addr = ifa.IfaLocal;
+        uint prefix = ifa.IfaAddress & mask;
+        InIfaddr prim = ifa;
+        if (ifa.IsSecondary && InetIfaByprefix(ifa.IfaDev, prefix, mask) is { } primary)
+            prim = primary;
+
+        FibMagic(NLM_F_CREATE | NLM_F_APPEND, RTN_LOCAL, addr, 32, prim, add: true);
+        if (!dev.IsUp)
+            return;
+        if (ifa.IfaBroadcast != 0 && ifa.IfaBroadcast != INADDR_BROADCAST)
+            FibMagic(NLM_F_CREATE | NLM_F_APPEND, RTN_BROADCAST, ifa.IfaBroadcast, 32, prim, add: true);
+        if (Ipv4Addr.IsZeronet(prefix) || ifa.IsSecondary || (prefix == addr && ifa.IfaPrefixlen == 32))
+            return;
+        if ((ifa.IfaFlags & InIfaddr.IFA_F_NOPREFIXROUTE) == 0)
+            FibMagic(NLM_F_CREATE | NLM_F_APPEND, PrefixType(dev), prefix, ifa.IfaPrefixlen, prim, add: true);
+        if (ifa.IfaPrefixlen < 31)
+            FibMagic(NLM_F_CREATE | NLM_F_APPEND, RTN_BROADCAST, prefix | ~mask, 32, prim, add: true);
+    }
+
+    /// <summary>
+    /// Takes the routes of an address away that no remaining address of the device needs. The address is unlisted already;
+    /// the lock of addresses is held.
+    /// </summary>
+    [Linux("fib_del_ifaddr")]
+    internal static void FibDelIfaddr(InIfaddr ifa)
+    {
+        InDevice inDev = ifa.IfaDev;
+        NetDevice dev = inDev.Dev;
+        uint mask = ifa.IfaMask;
+        uint prefix = ifa.IfaAddress & mask;
+        uint broadcast = prefix | ~mask;
+        InIfaddr prim = ifa;
+        if (ifa.IsSecondary)
+            prim = InetIfaByprefix(inDev, prefix, mask) ?? ifa;
+        else if (!Ipv4Addr.IsZeronet(prefix) && (prefix != ifa.IfaLocal || ifa.IfaPrefixlen < 32)
+            && (ifa.IfaFlags & InIfaddr.IFA_F_NOPREFIXROUTE) == 0)
+            FibMagic(0, PrefixType(dev), prefix, ifa.IfaPrefixlen, prim, add: false);
+
+        bool localKept = false;
+        bool broadcastKept = false;
+        bool lastKept = false;
+        foreach (InIfaddr other in inDev.IfaList)
+        {
+            localKept |= other.IfaLocal == ifa.IfaLocal;
+            uint otherLast = (other.IfaAddress & other.IfaMask) | ~other.IfaMask;
+            bool hasLast = other.IfaPrefixlen < 31 && !other.IsSecondary;
+            broadcastKept |= other.IfaBroadcast == ifa.IfaBroadcast || (hasLast && otherLast == ifa.IfaBroadcast);
+            lastKept |= other.IfaBroadcast == broadcast || (hasLast && otherLast == broadcast);
+        }
+
+        if (ifa.IfaBroadcast != 0 && !broadcastKept)
+            FibMagic(0, RTN_BROADCAST, ifa.IfaBroadcast, 32, prim, add: false);
+        if (ifa.IfaPrefixlen < 31 && !lastKept && broadcast != ifa.IfaBroadcast)
+            FibMagic(0, RTN_BROADCAST, broadcast, 32, prim, add: false);
+        if (localKept)
+            return;
+        FibMagic(0, RTN_LOCAL, ifa.IfaLocal, 32, prim, add: false);
+        if (InetAddrTypeDevTable(dev.Net, dev, ifa.IfaLocal) != RTN_LOCAL
+            && FibSemantics.FibSyncDownAddr(dev, ifa.IfaLocal) > 0)
+            FibFlush(dev.Net);
+    }
+
+    /// <summary>A device came up: the routes of its addresses are added.</summary>
+    internal static void FibEnableIp(NetDevice dev)
+    {
+        lock (dev.Net.Ipv4.AddressLock)
+        {
+            foreach (InIfaddr ifa in InDevice.Get(dev)!.IfaList)
+                FibAddIfaddr(ifa);
+        }
+
+        Route.RtCacheFlush(dev.Net);
+    }
+
+    /// <summary>A device went down: the routes and the neighbours over it go.</summary>
+    [Linux("fib_disable_ip")]
+    internal static void FibDisableIp(NetDevice dev, bool unregister)
+    {
+        lock (dev.Net.Ipv4.AddressLock)
+        {
+            if (FibSemantics.FibSyncDownDev(dev, unregister) > 0)
+                FibFlush(dev.Net);
+            else
+                Route.RtCacheFlush(dev.Net);
+        }
+
+        dev.Net.Ipv4.ArpTbl.IfDown(dev);
+    }
+
+    private static byte PrefixType(NetDevice dev) => (dev.Flags & IFF_LOOPBACK) != 0 ? (byte)RTN_LOCAL : (byte)RTN_UNICAST;
+
+    private static InIfaddr? InetIfaByprefix(InDevice inDev, uint prefix, uint mask)
+    {
+        foreach (InIfaddr ifa in inDev.IfaList)
+        {
+            if (!ifa.IsSecondary && ifa.IfaMask == mask && ifa.Match(prefix))
+                return ifa;
+        }
+
+        return null;
+    }
+
+    [Linux("fib_magic")]
+    private static void FibMagic(int nlFlags, byte type, uint dst, int dstLength, InIfaddr ifa, bool add)
+    {
+        NetDevice dev = ifa.IfaDev.Dev;
+        FibConfig cfg = new()
+        {
+            Protocol = RTPROT_KERNEL,
+            Type = type,
+            Dst = dst,
+            DstLen = dstLength,
+            Priority = type == RTN_UNICAST ? ifa.IfaRtPriority : 0,
+            Prefsrc = ifa.IfaLocal,
+            Oif = dev.Ifindex,
+            NlFlags = nlFlags,
+            Table = (uint)(type == RTN_UNICAST ? RT_TABLE_MAIN : RT_TABLE_LOCAL),
+            Scope = (byte)(type == RTN_LOCAL ? RT_SCOPE_HOST : RT_SCOPE_LINK),
+        };
+        if (add)
+            FibTableInsert(dev.Net, cfg);
+        else
+            FibTableDelete(dev.Net, cfg);
+    }
+}

@@ -1,0 +1,225 @@
+using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Trace;
+
+namespace Linnet.Kernel.Net.Ipv4;
+
+/// <summary>Settings of IPv4 on a device (<c>IPV4_DEVCONF_*</c>), <c>net.ipv4.conf.DEV.*</c>.</summary>
+public enum Ipv4Devconf
+{
+    /// <summary><c>forwarding</c></summary>
+    Forwarding,
+
+    /// <summary><c>accept_redirects</c></summary>
+    AcceptRedirects,
+
+    /// <summary><c>secure_redirects</c></summary>
+    SecureRedirects,
+
+    /// <summary><c>shared_media</c></summary>
+    SharedMedia,
+
+    /// <summary><c>rp_filter</c></summary>
+    RpFilter,
+
+    /// <summary><c>accept_local</c></summary>
+    AcceptLocal,
+
+    /// <summary><c>route_localnet</c></summary>
+    RouteLocalnet,
+
+    /// <summary><c>log_martians</c></summary>
+    LogMartians,
+
+    /// <summary><c>arp_filter</c></summary>
+    ArpFilter,
+
+    /// <summary><c>arp_announce</c></summary>
+    ArpAnnounce,
+
+    /// <summary><c>arp_ignore</c></summary>
+    ArpIgnore,
+
+    /// <summary><c>arp_accept</c></summary>
+    ArpAccept,
+
+    /// <summary><c>arp_notify</c></summary>
+    ArpNotify,
+
+    /// <summary><c>drop_gratuitous_arp</c></summary>
+    DropGratuitousArp,
+
+    /// <summary><c>drop_unicast_in_l2_multicast</c></summary>
+    DropUnicastInL2Multicast,
+
+    /// <summary><c>promote_secondaries</c></summary>
+    PromoteSecondaries,
+
+    /// <summary><c>src_valid_mark</c></summary>
+    SrcValidMark,
+
+    /// <summary><c>bc_forwarding</c></summary>
+    BcForwarding,
+}
+
+/// <summary>The values of all <see cref="Ipv4Devconf"/> settings (<c>struct ipv4_devconf</c>).</summary>
+[LinuxStruct("ipv4_devconf")]
+public sealed class Ipv4DevconfTable
+{
+    private readonly int[] values = new int[Enum.GetValues<Ipv4Devconf>().Length];
+
+    /// <summary>One value.</summary>
+    public int this[Ipv4Devconf setting]
+    {
+        get => Volatile.Read(ref values[(int)setting]);
+        set => Volatile.Write(ref values[(int)setting], value);
+    }
+
+    internal void CopyFrom(Ipv4DevconfTable other) => other.values.CopyTo(values, 0);
+}
+
+/// <summary>An address of a device (<c>struct in_ifaddr</c>); addresses are in host order. Not changed once listed.</summary>
+[LinuxStruct("in_ifaddr")]
+public sealed class InIfaddr
+{
+    /// <summary>Another address of the same subnet came first (<c>IFA_F_SECONDARY</c>).</summary>
+    public const uint IFA_F_SECONDARY = 0x01;
+
+    /// <summary>Set by a user, for ever (<c>IFA_F_PERMANENT</c>).</summary>
+    public const uint IFA_F_PERMANENT = 0x80;
+
+    /// <summary>No route to the prefix is added (<c>IFA_F_NOPREFIXROUTE</c>).</summary>
+    public const uint IFA_F_NOPREFIXROUTE = 0x200;
+
+    /// <summary>The device.</summary>
+    public required InDevice IfaDev { get; init; }
+
+    /// <summary>The address of this host.</summary>
+    public required uint IfaLocal { get; init; }
+
+    /// <summary>The peer's address on a point-to-point link; otherwise <see cref="IfaLocal"/>.</summary>
+    public required uint IfaAddress { get; init; }
+
+    /// <summary>Length of the prefix, 0 to 32.</summary>
+    public required int IfaPrefixlen { get; init; }
+
+    /// <summary>Broadcast address, or 0.</summary>
+    public uint IfaBroadcast { get; init; }
+
+    /// <summary>Scope, <c>RT_SCOPE_*</c>.</summary>
+    public byte IfaScope { get; init; }
+
+    /// <summary><c>IFA_F_*</c></summary>
+    public uint IfaFlags { get; init; } = IFA_F_PERMANENT;
+
+    /// <summary>Metric of the route to the prefix.</summary>
+    public uint IfaRtPriority { get; init; }
+
+    /// <summary>Name under which old ioctls find the address.</summary>
+    public required string IfaLabel { get; init; }
+
+    /// <summary>The prefix as a mask.</summary>
+    public uint IfaMask => InetMakeMask(IfaPrefixlen);
+
+    /// <summary>Whether this is a secondary address.</summary>
+    public bool IsSecondary => (IfaFlags & IFA_F_SECONDARY) != 0;
+
+    /// <summary>The mask of a prefix length, 0 to 32 (<c>inet_make_mask</c>).</summary>
+    public static uint InetMakeMask(int prefixLength) => prefixLength == 0 ? 0 : uint.MaxValue << (32 - prefixLength);
+
+    /// <summary>Whether <paramref name="address"/> lies in the prefix (<c>inet_ifa_match</c>).</summary>
+    public bool Match(uint address) => ((address ^ IfaAddress) & IfaMask) == 0;
+
+    internal InIfaddr WithFlags(uint flags) => new()
+    {
+        IfaDev = IfaDev,
+        IfaLocal = IfaLocal,
+        IfaAddress = IfaAddress,
+        IfaPrefixlen = IfaPrefixlen,
+        IfaBroadcast = IfaBroadcast,
+        IfaScope = IfaScope,
+        IfaFlags = flags,
+        IfaRtPriority = IfaRtPriority,
+        IfaLabel = IfaLabel,
+    };
+}
+
+/// <summary>What IPv4 keeps for a device (<c>struct in_device</c>).</summary>
+[LinuxStruct("in_device")]
+public sealed class InDevice
+{
+    internal static readonly StateSlot<InDevice> Slot = new();
+
+    private InIfaddr[] ifaList = [];
+
+    internal InDevice(NetDevice dev, NetnsIpv4 ipv4)
+    {
+        Dev = dev;
+        Ipv4 = ipv4;
+        Cnf.CopyFrom(ipv4.DevconfDflt);
+    }
+
+    /// <summary>The device.</summary>
+    public NetDevice Dev { get; }
+
+    /// <summary>Its settings.</summary>
+    public Ipv4DevconfTable Cnf { get; } = new();
+
+    /// <summary>Addresses: primary ones by falling scope first, then the others; replaced whole, under the lock of addresses.</summary>
+    public InIfaddr[] IfaList
+    {
+        get => Volatile.Read(ref ifaList);
+        internal set => Volatile.Write(ref ifaList, value);
+    }
+
+    /// <summary>Multicast groups that the host is in on this device, with the number of those who asked.</summary>
+    internal IpMcList McList { get; } = new();
+
+    private NetnsIpv4 Ipv4 { get; }
+
+    /// <summary>The IPv4 part of a device, or null when IPv4 does not run on it (<c>__in_dev_get_rcu</c>).</summary>
+    public static InDevice? Get(NetDevice dev) => Slot.Find(dev.Slots);
+
+    /// <summary>The larger of the device's and all devices' value (<c>IN_DEV_MAXCONF</c>).</summary>
+    public int MaxConf(Ipv4Devconf setting) => Math.Max(Cnf[setting], Ipv4.DevconfAll[setting]);
+
+    /// <summary>Whether the device's or all devices' value is set (<c>IN_DEV_ORCONF</c>).</summary>
+    public bool OrConf(Ipv4Devconf setting) => (Cnf[setting] | Ipv4.DevconfAll[setting]) != 0;
+
+    /// <summary>Whether both are set (<c>IN_DEV_ANDCONF</c>).</summary>
+    public bool AndConf(Ipv4Devconf setting) => Cnf[setting] != 0 && Ipv4.DevconfAll[setting] != 0;
+}
+
+/// <summary>The multicast groups of a device: copied on change, read without a lock.</summary>
+internal sealed class IpMcList
+{
+    private (uint Group, int Users)[] groups = [];
+
+    public ReadOnlySpan<(uint Group, int Users)> Groups => Volatile.Read(ref groups);
+
+    public bool Contains(uint group)
+    {
+        foreach ((uint member, _) in Groups)
+        {
+            if (member == group)
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Counts one user more or less of a group.</summary>
+    /// <returns>How many users the group has now, or -1 when it had none to take away.</returns>
+    public int Change(uint group, int by)
+    {
+        lock (this)
+        {
+            int index = Array.FindIndex(groups, member => member.Group == group);
+            int users = (index < 0 ? 0 : groups[index].Users) + by;
+            if (users < 0)
+                return -1;
+            (uint, int)[] others = [.. groups.Where(member => member.Group != group)];
+            Volatile.Write(ref groups, users == 0 ? others : [.. others, (group, users)]);
+            return users;
+        }
+    }
+}
