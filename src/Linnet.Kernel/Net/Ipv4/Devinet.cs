@@ -22,6 +22,7 @@ public static partial class Devinet
             }
         }
 
+        core.InetGifconf = InetGifconf;
         core.RegisterNetdeviceNotifier(new Notifier());
     }
 

@@ -22,14 +22,6 @@ public static class IpFragment
         AfPacket,
     }
 
-    /// <summary>Sets up reassembly on a machine that boots.</summary>
-    [Linux("ipfrag_init")]
-    public static void IpfragInit(Machine machine)
-    {
-        // Tables are made with each namespace's IPv4 part.
-        Bug.On(InetProtos.Of(machine) == null);
-    }
-
     /// <summary>Takes over a fragment whose data begins at the IP header.</summary>
     /// <returns>The datagram once its last part is here, with data at the IP header and the transport offset set; or null.</returns>
     [Linux("ip_defrag")]

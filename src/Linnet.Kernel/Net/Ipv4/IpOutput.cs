@@ -42,11 +42,12 @@ public static partial class IpOutput
     /// <summary>Free bytes that packets are made with for the link header (<c>LL_MAX_HEADER</c>).</summary>
     public const int LlMaxHeader = 48;
 
-    /// <summary>Sets up IPv4 routing on a machine that boots.</summary>
+    /// <summary>Has IPv4 packets and addresses of devices handled on a machine that boots.</summary>
     [Linux("ip_init")]
     public static void IpInit(Machine machine)
     {
         Devinet.DevinetInit(machine);
+        NetCore.Of(machine).DevAddPack(new IpPacketType());
     }
 
     /// <summary>

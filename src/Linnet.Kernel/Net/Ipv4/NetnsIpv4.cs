@@ -43,7 +43,10 @@ public sealed partial class NetnsIpv4
     /// <summary>Handlers of the transport protocols, shared by all namespaces of the machine.</summary>
     internal InetProtos Protos { get; }
 
-    /// <summary>Has every namespace of a machine, those that exist too, get its IPv4 part.</summary>
+    /// <summary>
+    /// Has every namespace of a machine, those that exist too, get its IPv4 part. Comes before all other initialisation of
+    /// IPv4, and before namespaces get devices.
+    /// </summary>
     internal static int Register(Machine machine) => NetCore.Of(machine).RegisterPernetSubsys(new Pernet());
 
     partial void InitRouting();
@@ -55,6 +58,8 @@ public sealed partial class NetnsIpv4
             Slot.Set(net.Slots, new NetnsIpv4(net));
             return 0;
         }
+
+        public override void Exit(NetNamespace net) => net.Ipv4.FragQueues.Clear();
     }
 }
 
