@@ -1,4 +1,5 @@
 using Linnet.Kernel;
+using Linnet.Kernel.Fs;
 using Linnet.Kernel.Net.Core;
 
 namespace Linnet.Testing;
@@ -12,10 +13,12 @@ public sealed class TestMachine : IDisposable
     /// <summary>How long packets and timers may go on after the test's end: TIME_WAIT and the longest retransmission.</summary>
     private static readonly TimeSpan Aftermath = TimeSpan.FromMinutes(20);
 
+    private readonly List<TaskStruct> tasks = [];
+
     /// <summary>Boots the machine.</summary>
     public TestMachine(ulong seed = 1)
     {
-        Machine = Boot(new MachineOptions
+        Machine = StartKernel.Boot(new MachineOptions
         {
             TimeProvider = Scheduler.TimeProvider,
             Scheduler = Scheduler,
@@ -40,8 +43,13 @@ public sealed class TestMachine : IDisposable
     public long Now => Machine.Clock.Now;
 
     /// <summary>A new task in the initial namespaces, with all capabilities unless given other credentials.</summary>
-    public TaskStruct NewTask(string comm = "test", Cred? cred = null) =>
-        new(Machine, comm, cred ?? Cred.Root(Machine.InitUserNs), Machine.InitNsproxy);
+    public TaskStruct NewTask(string comm = "test", Cred? cred = null)
+    {
+        TaskStruct task = new(Machine, comm, cred ?? Cred.Root(Machine.InitUserNs), Machine.InitNsproxy);
+        lock (tasks)
+            tasks.Add(task);
+        return task;
+    }
 
     /// <summary>Starts <paramref name="body"/> as a thread of the simulation; it runs inside one of the Run methods.</summary>
     public void Start(string name, Action body) => Scheduler.Start(name, body);

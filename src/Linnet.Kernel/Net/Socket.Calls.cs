@@ -142,8 +142,9 @@ public sealed partial class Socket
         return err;
     }
 
+    /// <summary>Connects the socket of a file (<c>__sys_connect_file</c>); waits unless it or the call is O_NONBLOCK.</summary>
     [Linux("__sys_connect_file")]
-    private static int SysConnectFile(File file, ReadOnlySpan<byte> address, int fileFlags)
+    public static int SysConnectFile(File file, ReadOnlySpan<byte> address, int fileFlags)
     {
         Socket? sock = SockFromFile(file);
         if (sock == null)

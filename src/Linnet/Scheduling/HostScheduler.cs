@@ -50,7 +50,8 @@ public sealed class HostScheduler : Scheduler, IDisposable
     }
 
     /// <inheritdoc/>
-    protected override ThreadWaiter CreateWaiter() => new HostThreadWaiter();
+    protected override ThreadWaiter CreateWaiter() =>
+        Futex.IsSupported ? new FutexThreadWaiter() : new MonitorThreadWaiter();
 
     /// <inheritdoc/>
     protected override void TimerArmed(TimerBase timers, long deadline)
@@ -120,53 +121,5 @@ public sealed class HostScheduler : Scheduler, IDisposable
         }
 
         return next;
-    }
-}
-
-/// <summary>
-/// Parks a real thread: it spins for as long as a round trip through a neighbouring thread takes, and sleeps then.
-/// </summary>
-internal sealed class HostThreadWaiter : ThreadWaiter
-{
-    private const int Clear = 0;
-    private const int Signalled = 1;
-    private const int Asleep = 2;
-
-    private static readonly int Spins = Environment.ProcessorCount > 1 ? 40 : 0;
-
-    private readonly object gate = new();
-    private int state;
-
-    public override void Signal()
-    {
-        if (Interlocked.Exchange(ref state, Signalled) != Asleep)
-            return;
-        lock (gate)
-            Monitor.Pulse(gate);
-    }
-
-    protected override void Reset() => Volatile.Write(ref state, Clear);
-
-    protected override void Park()
-    {
-        for (int i = 0; i < Spins; i++)
-        {
-            if (Volatile.Read(ref state) == Signalled)
-                break;
-            Thread.SpinWait(20);
-        }
-
-        if (Interlocked.CompareExchange(ref state, Asleep, Clear) == Clear)
-            Sleep();
-        Volatile.Write(ref state, Clear);
-    }
-
-    private void Sleep()
-    {
-        lock (gate)
-        {
-            while (Volatile.Read(ref state) == Asleep)
-                Monitor.Wait(gate);
-        }
     }
 }

@@ -74,7 +74,7 @@ public sealed partial class VirtualTimeScheduler : Scheduler, IDisposable
     /// <summary>Starts async code; what it throws is thrown by the <c>Run</c> method that is running.</summary>
     /// <param name="name">The program's name, for the report of a deadlock.</param>
     /// <param name="body">The program.</param>
-    /// <returns>Ends with the program.</returns>
+    /// <returns>Ends with the program, and fails as it does.</returns>
     public Task Start(string name, Func<Task> body)
     {
         TaskCompletionSource completion = new();
@@ -260,18 +260,28 @@ public sealed partial class VirtualTimeScheduler : Scheduler, IDisposable
 
     private async void RunProgram(string name, Func<Task> body, TaskCompletionSource completion)
     {
+        Exception? failure = null;
         try
         {
             await body();
         }
         catch (Exception e)
         {
+            failure = e;
             Fail(e);
         }
 
         lock (gate)
             programs.Remove(name);
-        completion.SetResult();
+        if (failure == null)
+        {
+            completion.SetResult();
+            return;
+        }
+
+        // The run reports it, so that nobody has to look at the task.
+        completion.SetException(failure);
+        _ = completion.Task.Exception;
     }
 
     private void Fail(Exception exception)

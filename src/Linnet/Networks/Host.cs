@@ -1,0 +1,282 @@
+using System.Net;
+using System.Net.Sockets;
+using Linnet.Kernel;
+using Linnet.Kernel.Fs;
+using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Ipv4;
+
+namespace Linnet;
+
+/// <summary>
+/// A computer in a <see cref="Network"/>: its own interfaces, addresses, routes, ports and programs.
+/// </summary>
+public sealed class Host
+{
+    /// <summary>Descriptors that a program may have; Linux's own limit for programs that ask for more.</summary>
+    private const ulong MostDescriptors = 1024 * 1024;
+
+    private readonly Lock gate = new();
+    private readonly List<HostInterface> interfaces = [];
+    private readonly HashSet<TaskStruct> tasks = [];
+
+    // The parent of all tasks of the host: it holds the namespaces, and opens nothing.
+    private readonly TaskStruct init;
+
+    internal Host(Network network, string name)
+    {
+        Network = network;
+        Name = name;
+        using KernelEntry entry = network.Machine.Enter();
+        Check(
+            Fork.CopyProcess(network.Machine.InitTask, CLONE_NEWNET | CLONE_NEWUTS, out TaskStruct? task),
+            $"make namespaces for {name}");
+        init = task!;
+        init.Nsproxy.UtsNs.NodeName = name;
+        new HostInterface(this, Namespace.LoopbackDev).Up();
+        Syscalls = NewTask(name);
+    }
+
+    /// <summary>The network.</summary>
+    public Network Network { get; }
+
+    /// <summary>The host's name.</summary>
+    public string Name { get; }
+
+    /// <summary>The network namespace that the host is.</summary>
+    public NetNamespace Namespace => init.Nsproxy.NetNs;
+
+    /// <summary>The interfaces, loopback first.</summary>
+    public IReadOnlyList<HostInterface> Interfaces
+    {
+        get
+        {
+            lock (gate)
+                return [.. interfaces];
+        }
+    }
+
+    /// <summary>The first address that is not of loopback; that of loopback when there is no other.</summary>
+    public IPAddress Address =>
+        Interfaces.Skip(1).SelectMany(i => i.Addresses).Select(a => a.Address).FirstOrDefault() ?? IPAddress.Loopback;
+
+    /// <summary>The system calls of the task that the host's <see cref="LinnetSocket"/>s belong to; it runs as root.</summary>
+    public Syscalls Syscalls { get; }
+
+    /// <summary>Makes a task: who makes system calls, with its own descriptors.</summary>
+    /// <param name="comm">The program's name, at most 15 bytes.</param>
+    /// <param name="cred">Credentials; root's when not given.</param>
+    /// <returns>The task's system calls.</returns>
+    public Syscalls NewTask(string comm, Cred? cred = null)
+    {
+        using KernelEntry entry = Network.Machine.Enter();
+        Check(Fork.CopyProcess(init, 0, out TaskStruct? child), $"make a task on {Name}");
+        TaskStruct task = child!;
+        task.Comm = comm.Length > 15 ? comm[..15] : comm;
+        task.Cred = cred ?? task.Cred;
+        Rlimit limit = new() { RlimCur = MostDescriptors, RlimMax = MostDescriptors };
+        Check(task.Rlimits.DoPrlimit(task, RLIMIT_NOFILE, limit, out _), "raise the limit of descriptors");
+        lock (gate)
+            tasks.Add(task);
+        return new Syscalls(this, task);
+    }
+
+    /// <summary>
+    /// Starts a program on a thread of its own, where it makes blocking calls. Its descriptors are closed when it ends.
+    /// </summary>
+    /// <param name="comm">The program's name, at most 15 bytes.</param>
+    /// <param name="program">The program.</param>
+    /// <param name="cred">Credentials; root's when not given.</param>
+    /// <returns>Ends with the program, and fails as it does.</returns>
+    public Task Start(string comm, Action<Syscalls> program, Cred? cred = null)
+    {
+        Syscalls syscalls = NewTask(comm, cred);
+        TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Network.Machine.Scheduler.Start($"{Name}:{comm}", () => RunProgram(syscalls, program, ended));
+        return ended.Task;
+    }
+
+    /// <summary>
+    /// Starts a program of async code. Its descriptors are closed when it ends. In virtual time it runs inside of the simulation,
+    /// in real time on the thread pool.
+    /// </summary>
+    /// <param name="comm">The program's name, at most 15 bytes.</param>
+    /// <param name="program">The program.</param>
+    /// <param name="cred">Credentials; root's when not given.</param>
+    /// <returns>Ends with the program, and fails as it does.</returns>
+    public Task Start(string comm, Func<Syscalls, Task> program, Cred? cred = null)
+    {
+        Syscalls syscalls = NewTask(comm, cred);
+        async Task Run()
+        {
+            try
+            {
+                await program(syscalls);
+            }
+            finally
+            {
+                End(syscalls.Task);
+            }
+        }
+
+        return Network.Simulation is { } simulation ? simulation.Start($"{Name}:{comm}", Run) : Task.Run(Run);
+    }
+
+    /// <summary>Makes a socket (<c>socket</c>).</summary>
+    /// <param name="addressFamily">The family.</param>
+    /// <param name="socketType">The type.</param>
+    /// <param name="protocolType">The protocol; 0 for the type's default.</param>
+    /// <exception cref="LinnetSocketException">The family, type or protocol is not known, or not allowed.</exception>
+    public LinnetSocket CreateSocket(AddressFamily addressFamily, SocketType socketType, ProtocolType protocolType = 0) =>
+        Syscalls.CreateSocket(addressFamily, socketType, protocolType);
+
+    /// <summary>Makes a TCP socket that listens.</summary>
+    /// <param name="port">Port, 0 for a free one.</param>
+    /// <param name="address">Local address; all when not given.</param>
+    public LinnetSocket Listen(int port, IPAddress? address = null)
+    {
+        LinnetSocket socket = CreateSocket(AddressFamily.InterNetwork, SocketType.Stream);
+        try
+        {
+            socket.ReuseAddress = true;
+            socket.Bind(new IPEndPoint(address ?? IPAddress.Any, port));
+            socket.Listen();
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Connects by TCP.</summary>
+    /// <param name="remoteEndPoint">The peer.</param>
+    /// <param name="cancellation">Ends the attempt.</param>
+    /// <returns>The connection; disposing of it closes it.</returns>
+    public async ValueTask<LinnetStream> ConnectAsync(EndPoint remoteEndPoint, CancellationToken cancellation = default)
+    {
+        LinnetSocket socket = CreateSocket(AddressFamily.InterNetwork, SocketType.Stream);
+        try
+        {
+            await socket.ConnectAsync(remoteEndPoint, cancellation);
+            return socket.GetStream();
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Whether the host passes on packets that are not for itself, as a router (<c>net.ipv4.ip_forward</c>).</summary>
+    public bool IsForwarding
+    {
+        get => GetSysctl("net.ipv4.ip_forward") != "0";
+        set => SetSysctl("net.ipv4.ip_forward", value ? "1" : "0");
+    }
+
+    /// <summary>Reads a kernel setting (<c>sysctl</c>).</summary>
+    /// <param name="path">Its name, as <c>net.ipv4.tcp_rmem</c>.</param>
+    /// <exception cref="InvalidOperationException">There is none of that name.</exception>
+    public string GetSysctl(string path)
+    {
+        Check(Namespace.Sysctl.Read(path, out string value), $"read {path}");
+        return value.TrimEnd('\n');
+    }
+
+    /// <summary>Changes a kernel setting (<c>sysctl -w</c>).</summary>
+    /// <param name="path">Its name, as <c>net.ipv4.tcp_rmem</c>.</param>
+    /// <param name="value">The value, as in <c>/proc/sys</c>.</param>
+    /// <exception cref="InvalidOperationException">There is none of that name, it cannot be changed, or the value does not fit.</exception>
+    public void SetSysctl(string path, string value)
+    {
+        using KernelEntry entry = Network.Machine.Enter();
+        Check(Namespace.Sysctl.Write(path, value), $"set {path} to {value}");
+    }
+
+    /// <summary>Adds a route (<c>ip route add</c>).</summary>
+    /// <param name="destination">The network that it leads to; <c>0.0.0.0/0</c> is the default route.</param>
+    /// <param name="gateway">The next router, on a link of this host.</param>
+    public void AddRoute(IPNetworkAddress destination, IPAddress gateway)
+    {
+        using KernelEntry entry = Network.Machine.Enter();
+        FibConfig route = new()
+        {
+            Dst = SocketAddresses.ToHostOrder(destination.Address),
+            DstLen = destination.PrefixLength,
+            Gw = SocketAddresses.ToHostOrder(gateway),
+        };
+        Check(FibFrontend.InetRtmNewroute(Namespace, route), $"add the route to {destination} by {gateway}");
+    }
+
+    /// <summary>Adds a device whose other end is a program: a TAP or TUN device.</summary>
+    /// <param name="tap">Whether it carries Ethernet frames rather than IP packets.</param>
+    /// <param name="address">Its address.</param>
+    /// <param name="mtu">Largest packet in bytes.</param>
+    /// <returns>The driver, which packets are given to and taken from.</returns>
+    public Kernel.Drivers.Tun AddTun(bool tap, IPNetworkAddress address, int mtu = 1500)
+    {
+        using KernelEntry entry = Network.Machine.Enter();
+        Check(Kernel.Drivers.Tun.TunSetIff(Namespace, tap ? "tap%d" : "tun%d", tap, out Kernel.Drivers.Tun tun), "make a device");
+        HostInterface end = new(this, tun.Dev);
+        end.SetMtu(mtu);
+        end.Up();
+        end.AddAddress(address);
+        Network.Capture(end);
+        return tun;
+    }
+
+    internal static void Check(int result, string what)
+    {
+        if (result < 0)
+            throw new InvalidOperationException($"cannot {what}: {Errno.Describe(-result)}");
+    }
+
+    internal void Add(HostInterface added)
+    {
+        lock (gate)
+            interfaces.Add(added);
+    }
+
+    /// <summary>Ends a task: its descriptors are closed.</summary>
+    internal void End(TaskStruct task)
+    {
+        lock (gate)
+        {
+            if (!tasks.Remove(task))
+                return;
+        }
+
+        using KernelEntry entry = task.Enter();
+        Fork.DoExit(task);
+    }
+
+    internal void End()
+    {
+        TaskStruct[] left;
+        lock (gate)
+            left = [.. tasks];
+        foreach (TaskStruct task in left)
+            End(task);
+    }
+
+    // In virtual time the simulation reports what a program throws, even if nobody looks at its task.
+    private void RunProgram(Syscalls syscalls, Action<Syscalls> program, TaskCompletionSource ended)
+    {
+        try
+        {
+            program(syscalls);
+            End(syscalls.Task);
+            ended.SetResult();
+        }
+        catch (Exception e) when (e is not SimulationEndedException)
+        {
+            End(syscalls.Task);
+            ended.SetException(e);
+            if (Network.Simulation == null)
+                return;
+            _ = ended.Task.Exception;
+            throw;
+        }
+    }
+}
