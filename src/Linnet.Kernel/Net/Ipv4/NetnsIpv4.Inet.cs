@@ -1,0 +1,17 @@
+namespace Linnet.Kernel.Net.Ipv4;
+
+/// <content>Settings of sockets and multicast groups.</content>
+public sealed partial class NetnsIpv4
+{
+    /// <summary><c>ip_nonlocal_bind</c>: sockets may be bound to addresses that are not this host's.</summary>
+    public byte SysctlIpNonlocalBind;
+
+    /// <summary><c>ping_group_range</c>: groups that may have ping sockets, the lowest and the highest; none by default.</summary>
+    public (uint Low, uint High) PingGroupRange = (1, 0);
+
+    /// <summary><c>igmp_max_memberships</c>: most groups of one socket.</summary>
+    public int SysctlIgmpMaxMemberships = 20;
+
+    /// <summary><c>igmp_max_msf</c>: most sources in the filter of one group.</summary>
+    public int SysctlIgmpMaxMsf = 10;
+}
