@@ -2,6 +2,7 @@ using Linnet.Kernel.Drivers;
 using Linnet.Kernel.Fs;
 using Linnet.Kernel.Net;
 using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Ipv4;
 using Linnet.Kernel.Security;
 using Linnet.Kernel.Trace;
 
@@ -32,9 +33,7 @@ public static class StartKernel
     private static void CoreInitcalls(Machine machine) => Socket.SockInit(machine);
 
     // fs_initcall: protocol families that are built in.
-    private static void FsInitcalls(Machine machine)
-    {
-    }
+    private static void FsInitcalls(Machine machine) => AfInet.InetInit(machine);
 
     // device_initcall: drivers, and what is a module.
     private static void DeviceInitcalls(Machine machine) =>

@@ -8,16 +8,16 @@ public static partial class AfInet
     // Upon start these go into inetsw, in this order.
     private static readonly InetProtosw[] InetswArray =
     [
-        new(SOCK_STREAM, IPPROTO_TCP, TcpProt.Instance, InetStreamOps.Instance,
-            InetProtoswFlags.Permanent | InetProtoswFlags.Icsk),
         new(SOCK_DGRAM, IPPROTO_UDP, UdpProt.Instance, InetDgramOps.Instance, InetProtoswFlags.Permanent),
         new(SOCK_DGRAM, IPPROTO_ICMP, PingProt.Instance, InetSockrawOps.Instance, InetProtoswFlags.Reuse),
         new(SOCK_RAW, IPPROTO_IP, RawProt.Instance, InetSockrawOps.Instance, InetProtoswFlags.Reuse),
     ];
 
-    // TCP's and ICMP's handlers are added by their own init functions.
-    private static void AddProtocols(Machine machine) =>
+    private static void AddProtocols(Machine machine)
+    {
+        Bug.On(Icmp.IcmpInit(machine) < 0);
         Bug.On(AfInetProtocols.InetAddProtocol(machine, IPPROTO_UDP, UdpProtocol.Instance) < 0);
+    }
 }
 
 /// <summary>A machine's <c>inetsw</c>: for each socket type the protocols, in the order in which they are looked at.</summary>

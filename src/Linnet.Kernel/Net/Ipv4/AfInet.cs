@@ -18,9 +18,18 @@ public static partial class AfInet
             InetRegisterProtosw(machine, q);
         Socket.SockRegister(machine, InetFamilyOps.Instance);
         AddProtocols(machine);
-        Ping.PingInit(machine);
-        Raw.RawInit(machine);
+        NetnsIpv4.Register(machine);
+        Arp.ArpInit(machine);
+        IpOutput.IpInit(machine);
+        InetOffload offload = new();
+        Bug.On(offload.InetAddOffload(IPPROTO_UDP, UdpOffload.Instance) < 0);
+        NetCore core = NetCore.Of(machine);
+        core.DevAddOffload(offload);
         Udp.UdpInit(machine);
+        Raw.RawInit(machine);
+        Ping.PingInit(machine);
+        IpFragment.IpfragInit(machine);
+        core.DevAddPack(new IpPacketType());
         return 0;
     }
 

@@ -62,7 +62,7 @@ public static class Datagram
             return;
         uint daddr = sk.InetOpt is { Opt.Srr: not 0 } opt ? opt.Opt.Faddr : sk.SkcDaddr;
         Flowi4 fl4 = Flowi4.InitOutput(
-            sk.SkcBoundDevIf, sk.SkMark, IpSockglue.SockRtTos(sk), IpSockglue.SockRtScope(sk), (byte)sk.SkProtocol,
+            sk.SkcBoundDevIf, sk.SkMark, Route.IpSockRtTos(sk), Route.IpSockRtScope(sk), (byte)sk.SkProtocol,
             IpSockglue.InetSkFlowiFlags(sk), daddr, sk.InetSaddr, sk.SkcDport, sk.InetSport, sk.SkUid);
         sk.SkDstCache = Route.IpRouteOutputFlow(sk.SkNet, ref fl4, sk, out Rtable? rt) == 0 ? rt : null;
     }

@@ -121,7 +121,7 @@ public static partial class IpSockglue
             if (allowIpv6 && reader.Level == SOL_IPV6 && reader.Type == IPV6_PKTINFO)
                 err = Ipv6Pktinfo(in reader, ref ipc);
             else if (reader.Level == SOL_SOCKET)
-                err = SockCmsg.SockCmsgSendCore(sk, in reader, ref ipc.Mark, ref ipc.Priority, ref ipc.Tsflags);
+                err = sk.SockCmsgSendCore(in reader, ref ipc.Mark, ref ipc.Priority, ref ipc.Tsflags);
             else if (reader.Level == SOL_IP)
                 err = OneCmsg(sk, in reader, ref ipc);
             else
@@ -224,6 +224,6 @@ public static partial class IpSockglue
     // Between an address as structs hold it and its value, either way.
     private static uint Htonl(uint value) => System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(value);
 
-    private static int PutCmsg<T>(this MsgHdr msg, int level, int type, in T value)
+    internal static int PutCmsg<T>(this MsgHdr msg, int level, int type, in T value)
         where T : unmanaged => msg.PutCmsg(level, type, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
 }

@@ -54,7 +54,7 @@ public sealed class InetProtos
     /// <summary>Tells raw sockets of an ICMP error (<c>raw_icmp_error</c>): message, protocol, info.</summary>
     public Action<SkBuff, int, uint>? RawIcmpError { get; set; }
 
-    /// <summary>Takes over an echo reply for the ping sockets (<c>ping_rcv</c>); whether one wanted it.</summary>
+    /// <summary>Gives a copy of an echo reply to the ping socket that it belongs to (<c>ping_rcv</c>); whether there was one.</summary>
     public Func<SkBuff, bool>? PingRcv { get; set; }
 
     /// <summary>Tells ping sockets of an ICMP error (<c>ping_err</c>).</summary>

@@ -148,21 +148,21 @@ public static class Ping
         return err != 0 ? err : copied;
     }
 
-    /// <summary>An echo reply, whose data begins behind the ICMP header: queued to the socket that it belongs to.</summary>
-    /// <returns>Whether a socket got it; the packet is taken over either way.</returns>
+    /// <summary>
+    /// Gives a copy of an echo reply, whose data begins behind the ICMP header, to the socket that it belongs to. The packet
+    /// stays the caller's.
+    /// </summary>
+    /// <returns>Whether there is such a socket.</returns>
     [Linux("ping_rcv")]
     public static bool PingRcv(SkBuff skb)
     {
-        skb.Push(skb.DataOffset - skb.TransportHeader);
         InetSock? sk = PingLookup(skb.Dev!.Net, skb, skb.IcmpHdr.EchoId);
-        if (sk != null)
-        {
-            PingQueueRcvSkb(sk, skb);
-            return true;
-        }
-
-        skb.Free();
-        return false;
+        if (sk == null)
+            return false;
+        SkBuff copy = skb.Clone();
+        copy.Push(copy.DataOffset - copy.TransportHeader);
+        PingQueueRcvSkb(sk, copy);
+        return true;
     }
 
     /// <summary>An ICMP error for an echo that a ping socket sent: the message's data begins at the offending IP header.</summary>

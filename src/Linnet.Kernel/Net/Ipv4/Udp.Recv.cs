@@ -84,7 +84,7 @@ public static partial class Udp
         // A reader that may block must not be called for a datagram that turns out to be broken.
         if ((mask & EPOLLRDNORM) != 0 && (sk.SkShutdown & Sock.RCV_SHUTDOWN) == 0
             && (file == null || (file.FFlags & O_NONBLOCK) == 0) && FirstPacketLength(sk) == -1)
-            mask &= ~(EPOLLIN | EPOLLRDNORM);
+            mask &= ~(uint)(EPOLLIN | EPOLLRDNORM);
         return mask;
     }
 

@@ -281,10 +281,8 @@ public static partial class Udp
     private static int SendAtOnce(UdpSock sk, MsgHdr msg, int len, ref IpcmCookie ipc, ref Flowi4 fl4, Rtable rt)
     {
         InetCork cork = default;
-        Rtable? route = rt;
-        SkBuff? skb = IpOutput.IpMakeSkb(
-            sk, ref fl4, Getfrag, msg, len + Udphdr.Size, Udphdr.Size, ref ipc, ref route, ref cork, msg.MsgFlags,
-            out int err);
+        int err = IpOutput.IpMakeSkb(
+            sk, ref fl4, Getfrag, msg, len + Udphdr.Size, Udphdr.Size, ref ipc, rt, ref cork, msg.MsgFlags, out SkBuff? skb);
         return skb != null ? UdpSendSkb(sk, skb, in fl4, in cork) : err;
     }
 

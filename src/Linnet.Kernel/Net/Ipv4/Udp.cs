@@ -9,11 +9,7 @@ public static partial class Udp
 {
     /// <summary>Gives a machine its table of UDP sockets.</summary>
     [Linux("udp_init")]
-    internal static void UdpInit(Machine machine)
-    {
-        UdpTable.UdpTableInit(machine);
-        UdpOffload.Register(machine);
-    }
+    internal static void UdpInit(Machine machine) => UdpTable.UdpTableInit(machine);
 
     [Linux("udp_init_sock")]
     internal static int UdpInitSock(UdpSock sk)

@@ -17,6 +17,8 @@ public sealed class UdpTable
     /// <summary>How many slots each of the two tables has.</summary>
     public const int Size = 1 << Log;
 
+    private const int PageSize = 4096;
+
     private static readonly StateSlot<UdpTable> Slot = new();
 
     private readonly UdpHslot[] hash = new UdpHslot[Size];
@@ -27,9 +29,9 @@ public sealed class UdpTable
 
     private UdpTable(Machine machine)
     {
-        EhashKey = new SiphashKey(machine.Random.NextU64(), machine.Random.NextU64());
+        EhashKey = SiphashKey.New(machine.Random);
         // Three quarters, all and one and a half of an eighth of the memory of a machine with 4 GiB.
-        const long limit = (4L << 30) / Page.Size / 8;
+        const long limit = (4L << 30) / PageSize / 8;
         Memory.Limits = [limit / 4 * 3, limit, limit / 4 * 6];
     }
 
