@@ -106,6 +106,9 @@ internal sealed class TraceWeaver(ModuleDefinition module, string projectDirecto
             parameters.Add(new Parameter("this", 'i', Self(declaring), 0));
         foreach (ParameterDefinition p in method.Parameters)
         {
+            // What is global in Linux hangs off the machine here; a function of Linux's has no such argument.
+            if (p.ParameterType.FullName == "Linnet.Kernel.Machine")
+                continue;
             TypeReference type = p.ParameterType is RequiredModifierType modified ? modified.ElementType : p.ParameterType;
             char direction = type is not ByReferenceType || p.IsIn ? 'i' : p.IsOut ? 'o' : 'r';
             parameters.Add(new Parameter(p.Name, direction, type, p.Index + (method.HasThis ? 1 : 0)));

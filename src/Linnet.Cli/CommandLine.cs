@@ -20,6 +20,7 @@ internal static class CommandLine
     /// <summary>The commands, as <c>--help</c> lists them; each is a file in <c>Commands/</c>.</summary>
     public static Command[] All(Terminal terminal) =>
     [
+        TraceCommand.Create(terminal),
         ServeCommand.Create(terminal),
         SymbolsCommand.Create(terminal),
     ];

@@ -18,6 +18,7 @@ public class ArchitectureTests
         ["Net/Core"] = ["Kernel", "Fs", "Security"],
         ["Net"] = ["Kernel", "Fs", "Security", "Net/Core"],
         ["Net/Ethernet"] = ["Kernel", "Net/Core"],
+        ["Net/Sched"] = ["Kernel", "Net/Core"],
         ["Net/Packet"] = ["Kernel", "Fs", "Security", "Net/Core", "Net"],
         ["Net/Netlink"] = ["Kernel", "Fs", "Security", "Net/Core", "Net"],
         ["Net/Unix"] = ["Kernel", "Fs", "Security", "Net/Core", "Net"],

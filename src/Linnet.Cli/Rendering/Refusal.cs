@@ -24,6 +24,11 @@ internal sealed record Refusal(TraceCall Where, IReadOnlyList<TraceCall> Unwound
             node = inner;
         }
 
+        // The innermost function undoes its own steps, too; what gives something back is known by its name.
+        unwound.InsertRange(0, node.Children.Select(n => n.Call).Where(c => c.Errno == 0 && GivesBack(c.Point.Symbol)));
         return new Refusal(node.Call, unwound);
     }
+
+    private static bool GivesBack(string symbol) =>
+        symbol.Split('_').Any(word => word is "release" or "put" or "free" or "fput" or "kfree" or "destroy" or "unhash");
 }

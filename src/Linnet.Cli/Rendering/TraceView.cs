@@ -55,7 +55,9 @@ internal sealed class TraceView(Terminal terminal)
 
     private static void AddResult(Line line, TraceCall call)
     {
-        if (call.Exception != null)
+        if (call.Exception == nameof(SimulationDeadlockException))
+            line.Add(" waits for ever", Ink.Bad);
+        else if (call.Exception != null)
             line.Add(" ! ", Ink.Bad).Add(call.Exception, Ink.Bad);
         else if (!call.HasLeft)
             line.Add(" ...", Ink.Faint);

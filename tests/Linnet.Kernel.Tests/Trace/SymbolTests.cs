@@ -11,7 +11,7 @@ public partial class SymbolTests
     // Where the files of a folder of Linux's tree are at home here; the longest prefix counts.
     private static readonly (string Linux, string[] Here)[] Homes =
     [
-        ("arch/", ["Kernel", "Uapi"]),
+        ("arch/", ["Arch/X86", "Kernel"]),
         ("drivers/", ["Drivers"]),
         ("fs/", ["Fs"]),
         ("init/", ["Init"]),

@@ -103,7 +103,7 @@ public sealed class Netem : Qdisc
     private int EnqueuePacket(SkBuff skb, NetemOptions current)
     {
         bool duplicate = Happens(current.Duplicate);
-        bool lost = IsLost(current);
+        bool lost = LossEvent(current);
         if (lost && !duplicate)
         {
             // The sender is not told, as on a real link.
@@ -133,7 +133,7 @@ public sealed class Netem : Qdisc
             return Net.Core.Dev.NET_XMIT_SUCCESS;
         }
 
-        long departure = now + Math.Max(0, Delay(current));
+        long departure = now + Math.Max(0, Tabledist(current));
         if (current.Rate > 0)
         {
             // Bits follow each other on the wire; the delay is the wire's length.
@@ -143,12 +143,12 @@ public sealed class Netem : Qdisc
         }
 
         Departure(skb) = departure;
-        InsertByDeparture(skb, departure);
+        TfifoEnqueue(skb, departure);
         return Net.Core.Dev.NET_XMIT_SUCCESS;
     }
 
     [Linux("tfifo_enqueue")]
-    private void InsertByDeparture(SkBuff skb, long departure)
+    private void TfifoEnqueue(SkBuff skb, long departure)
     {
         SkBuff? before = queue.Last;
         while (before != null && Departure(before) > departure)
@@ -160,7 +160,7 @@ public sealed class Netem : Qdisc
     }
 
     [Linux("loss_event")]
-    private bool IsLost(NetemOptions current)
+    private bool LossEvent(NetemOptions current)
     {
         if (current.Bursts is not { } model)
             return current.Loss > 0 && Correlated(ref lastLoss, current.LossCorrelation) < current.Loss;
@@ -171,7 +171,7 @@ public sealed class Netem : Qdisc
     }
 
     [Linux("tabledist")]
-    private long Delay(NetemOptions current)
+    private long Tabledist(NetemOptions current)
     {
         long delay = current.Delay.Ticks * 100;
         long jitter = current.Jitter.Ticks * 100;

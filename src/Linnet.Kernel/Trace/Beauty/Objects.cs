@@ -20,7 +20,7 @@ internal static class Objects
         SkBuff skb => FormatPacket(skb),
         MsgHdr msg => FormatMessage(msg),
         Fs.File file => FormatFile(file),
-        NetNamespace net => net.ToString() ?? "net",
+        NetNamespace net => $"net:[{Names.Number(net.Inum)}]",
         NetDevice device => device.Name,
         TaskStruct task => $"{task.Comm}/{Names.Number(task.Pid)}",
         Proto proto => SnakeCase(proto.GetType().Name),
