@@ -171,8 +171,8 @@ public sealed partial class SkBuff
     }
 
     /// <summary>
-    /// Appends the data of <paramref name="from"/> without copying what lies in its fragments; <paramref name="from"/> is
-    /// empty afterwards (<c>skb_try_coalesce</c>).
+    /// Appends the data of <paramref name="from"/> without copying what lies in its fragments (<c>skb_try_coalesce</c>). Its
+    /// fragments are gone then; its lengths stay, and nothing is left to do with it but to free it.
     /// </summary>
     /// <returns>False, with nothing changed, when there is no room or the data cannot be moved.</returns>
     public bool TryCoalesce(SkBuff from, out int deltaTruesize)
@@ -217,8 +217,6 @@ public sealed partial class SkBuff
         }
 
         from.NrFrags = 0;
-        from.DataLen = 0;
-        from.Len = fromHead;
         return true;
     }
 
