@@ -28,7 +28,6 @@ public static partial class AfInet
         Udp.UdpInit(machine);
         Raw.RawInit(machine);
         Ping.PingInit(machine);
-        IpFragment.IpfragInit(machine);
         core.DevAddPack(new IpPacketType());
         return 0;
     }

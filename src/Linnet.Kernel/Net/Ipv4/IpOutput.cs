@@ -42,13 +42,9 @@ public static partial class IpOutput
     /// <summary>Free bytes that packets are made with for the link header (<c>LL_MAX_HEADER</c>).</summary>
     public const int LlMaxHeader = 48;
 
-    /// <summary>Has IPv4 packets and addresses of devices handled on a machine that boots.</summary>
+    /// <summary>Has IPv4 follow the devices of a machine that boots.</summary>
     [Linux("ip_init")]
-    public static void IpInit(Machine machine)
-    {
-        Devinet.DevinetInit(machine);
-        NetCore.Of(machine).DevAddPack(new IpPacketType());
-    }
+    public static void IpInit(Machine machine) => Devinet.DevinetInit(machine);
 
     /// <summary>
     /// Sends a packet of a connected socket (<c>ip_queue_xmit</c>); its data begins at the transport header. Takes over
