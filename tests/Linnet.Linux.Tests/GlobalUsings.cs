@@ -1,0 +1,14 @@
+global using Linnet.Kernel;
+global using Linnet.Kernel.Uapi;
+global using static Linnet.Kernel.Uapi.Errno;
+global using static Linnet.Kernel.Uapi.FcntlH;
+global using static Linnet.Kernel.Uapi.InH;
+global using static Linnet.Kernel.Uapi.IpH;
+global using static Linnet.Kernel.Uapi.PollH;
+global using static Linnet.Kernel.Uapi.ResourceH;
+global using static Linnet.Kernel.Uapi.SignalH;
+global using static Linnet.Kernel.Uapi.SocketH;
+global using static Linnet.Kernel.Uapi.SocketIoctlH;
+global using static Linnet.Kernel.Uapi.SyscallH;
+global using static Linnet.Kernel.Uapi.TcpH;
+global using static Linnet.Kernel.Uapi.UdpH;
