@@ -104,6 +104,13 @@ public sealed class EventFd
     {
         public static readonly EventfdFops Instance = new();
 
+        public override bool WritesPieces => true;
+
+        // noop_llseek: seeking is allowed and does nothing.
+        public override bool CanLseek => true;
+
+        public override long Llseek(File file, long offset, int whence) => file.FPos;
+
         public override long ReadIter(File file, ref IovIter to) => EventfdRead(file, ref to);
 
         [Linux("eventfd_read")]
@@ -132,7 +139,7 @@ public sealed class EventFd
         {
             EventFd context = (EventFd)file.PrivateData!;
             Span<byte> bytes = stackalloc byte[sizeof(ulong)];
-            if (from.Count < sizeof(ulong))
+            if (from.Count != sizeof(ulong))
                 return -EINVAL;
             if (from.CopyFrom(bytes) < sizeof(ulong))
                 return -EFAULT;

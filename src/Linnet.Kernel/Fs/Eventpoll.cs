@@ -272,6 +272,15 @@ public sealed partial class Eventpoll
     {
         public static readonly EventpollFops Instance = new();
 
+        public override bool CanReadIter => false;
+
+        public override bool CanWriteIter => false;
+
+        // noop_llseek: seeking is allowed and does nothing.
+        public override bool CanLseek => true;
+
+        public override long Llseek(File file, long offset, int whence) => file.FPos;
+
         [Linux("ep_eventpoll_poll")]
         public override uint Poll(File file, PollTable? wait)
         {

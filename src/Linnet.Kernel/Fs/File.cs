@@ -140,11 +140,23 @@ public abstract class FileOperations
     /// <returns>0 or more, or a negative errno; -ENOTTY or -ENOIOCTLCMD for a request that the file does not know.</returns>
     public virtual int Ioctl(File file, uint cmd, Sockptr arg) => -ENOTTY;
 
+    /// <summary>Whether the file can be read at all (<c>FMODE_CAN_READ</c>).</summary>
+    public virtual bool CanReadIter => true;
+
+    /// <summary>Whether the file can be written at all (<c>FMODE_CAN_WRITE</c>).</summary>
+    public virtual bool CanWriteIter => true;
+
+    /// <summary>Whether each piece of a vectored write is a write of its own: the file has only a <c>write</c>.</summary>
+    public virtual bool WritesPieces => false;
+
     /// <summary>Whether the file has a <see cref="Poll"/> of its own: epoll refuses others (<c>file_can_poll</c>).</summary>
     public virtual bool CanPoll => true;
 
-    /// <summary>Whether the file has positions (<c>FMODE_LSEEK</c>, <c>FMODE_PREAD</c>, <c>FMODE_PWRITE</c>).</summary>
+    /// <summary>Whether the file has positions (<c>FMODE_PREAD</c>, <c>FMODE_PWRITE</c>).</summary>
     public virtual bool CanSeek => false;
+
+    /// <summary>Whether seeking is allowed (<c>FMODE_LSEEK</c>), even if it has no effect.</summary>
+    public virtual bool CanLseek => CanSeek;
 
     /// <summary>Reads from a position (<c>read_iter</c> with <c>ki_pos</c>); only where <see cref="CanSeek"/>.</summary>
     public virtual long ReadAt(File file, ref IovIter to, long pos) => -ESPIPE;

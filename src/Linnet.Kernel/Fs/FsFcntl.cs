@@ -76,7 +76,8 @@ public static class FsFcntl
                 filp.Owner.Signum = (int)arg;
                 return 0;
             case F_NOTIFY:
-                return -ENOTDIR;
+                // Nothing here is a directory; to want no events of one is no error.
+                return (arg & ~(ulong)DN_MULTISHOT) == 0 ? 0 : -ENOTDIR;
             default:
                 return -EINVAL;
         }

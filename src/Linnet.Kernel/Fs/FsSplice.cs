@@ -29,7 +29,7 @@ public static class FsSplice
             return -EINVAL;
         if (len == 0)
             return 0;
-        return WithFiles(fdin, fdout, (input, output) => DoTee(input, output, (long)len, flags));
+        return WithFiles(fdin, fdout, (input, output) => DoTee(input, output, AnyLength((long)len), flags));
     }
 
     /// <summary><c>sendfile64(out_fd, in_fd, offset, count)</c></summary>
@@ -80,8 +80,9 @@ public static class FsSplice
         if (output == null)
             return -EBADF;
         long ret = -EBADF;
+        bool possible = count == 0 ? input.FOp.CanLseek || Pipe.Of(output) != null : input.FOp.CanSeek;
         if (output.CanWrite)
-            ret = input.FOp.CanSeek ? SendRounds(input, output, ref from, Math.Min((long)count, Uaccess.MaxRwCount)) : -EINVAL;
+            ret = possible ? SendRounds(input, output, ref from, Math.Min((long)count, Uaccess.MaxRwCount)) : -EINVAL;
         output.Fput();
         if (ret <= 0)
             return ret;
@@ -210,10 +211,10 @@ public static class FsSplice
             return -EFAULT;
         if (!input.CanRead || !output.CanWrite)
             return -EBADF;
+        if (ipipe != null && opipe != null)
+            return SplicePipeToPipe(input, ipipe, output, opipe, AnyLength(length), flags);
         if (length < 0)
             return -EINVAL;
-        if (ipipe != null && opipe != null)
-            return SplicePipeToPipe(input, ipipe, output, opipe, length, flags);
         if (ipipe != null)
             return PipeToFile(input, ipipe, output, offOut, outPos, length, flags);
         return opipe != null ? SpliceFileToPipe(input, offIn, inPos, output, opipe, length, flags) : -EINVAL;
@@ -332,6 +333,9 @@ public static class FsSplice
                 return err;
         }
     }
+
+    // Between pipes the length is unsigned, and nobody looks whether it is too long.
+    private static long AnyLength(long length) => length < 0 ? long.MaxValue : length;
 
     private static long WithFiles(int fdIn, int fdOut, Func<File, File, long> call)
     {

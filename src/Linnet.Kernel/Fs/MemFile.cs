@@ -155,6 +155,10 @@ public sealed class MemFile
 
         public override int Fsync(File file) => 0;
 
+        // What file_ioctl knows of every regular file.
+        public override int Ioctl(File file, uint cmd, Sockptr arg) =>
+            cmd == FIONREAD ? arg.Put((int)(Of(file).length - file.FPos)) : -ENOIOCTLCMD;
+
         public override int Ftruncate(File file, long length)
         {
             Of(file).Truncate(length);

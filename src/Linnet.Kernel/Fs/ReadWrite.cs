@@ -38,6 +38,8 @@ public static class ReadWrite
     {
         if (!file.CanRead)
             return -EBADF;
+        if (!file.FOp.CanReadIter)
+            return -EINVAL;
         int err = CheckArea(buf, count);
         if (err < 0)
             return err;
@@ -51,6 +53,8 @@ public static class ReadWrite
     {
         if (!file.CanWrite)
             return -EBADF;
+        if (!file.FOp.CanWriteIter)
+            return -EINVAL;
         int err = CheckArea(buf, count);
         if (err < 0)
             return err;
@@ -218,6 +222,8 @@ public static class ReadWrite
             return -ESPIPE;
         if (!(write ? file.CanWrite : file.CanRead))
             return -EBADF;
+        if (!(write ? file.FOp.CanWriteIter : file.FOp.CanReadIter))
+            return -EINVAL;
         FsThread thread = FsThread.Rent(task.Machine);
         long ret = VectoredOn(file, thread, vec, vlen, write, pos);
         thread.Return();
@@ -231,6 +237,29 @@ public static class ReadWrite
             return total;
         if (pos >= 0)
             return write ? file.FOp.WriteAt(file, ref iter, pos) : file.FOp.ReadAt(file, ref iter, pos);
+        if (write && file.FOp.WritesPieces)
+            return DoLoopReadvWritev(file, vec.Mm, thread.Iovecs.AsSpan(0, (int)vlen));
         return write ? file.FOp.WriteIter(file, ref iter) : file.FOp.ReadIter(file, ref iter);
+    }
+
+    // Piece by piece, until one is not taken whole.
+    [Linux("do_loop_readv_writev")]
+    private static long DoLoopReadvWritev(File file, MmStruct? mm, ReadOnlySpan<Iovec> pieces)
+    {
+        long total = 0;
+        foreach (Iovec piece in pieces)
+        {
+            if (piece.IovLen == 0)
+                continue;
+            IovIter one = new(new Sockptr(mm, piece.IovBase), (long)piece.IovLen);
+            long ret = file.FOp.WriteIter(file, ref one);
+            if (ret < 0)
+                return total > 0 ? total : ret;
+            total += ret;
+            if (ret < (long)piece.IovLen)
+                break;
+        }
+
+        return total;
     }
 }

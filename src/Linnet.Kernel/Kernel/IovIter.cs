@@ -58,10 +58,11 @@ public struct IovIter
         while (copied < destination.Length && Count > 0 && SkipEmpty())
         {
             int n = Chunk(destination.Length - copied);
-            if (new Sockptr(mm, current.IovBase + (ulong)offset).CopyFrom(destination.Slice(copied, n)) != 0)
+            int moved = n - NotCopiedFrom(destination.Slice(copied, n));
+            Step(moved);
+            copied += moved;
+            if (moved < n)
                 break;
-            Step(n);
-            copied += n;
         }
 
         return copied;
@@ -75,10 +76,11 @@ public struct IovIter
         while (copied < source.Length && Count > 0 && SkipEmpty())
         {
             int n = Chunk(source.Length - copied);
-            if (new Sockptr(mm, current.IovBase + (ulong)offset).CopyTo(source.Slice(copied, n)) != 0)
+            int moved = n - NotCopiedTo(source.Slice(copied, n));
+            Step(moved);
+            copied += moved;
+            if (moved < n)
                 break;
-            Step(n);
-            copied += n;
         }
 
         return copied;
@@ -109,6 +111,23 @@ public struct IovIter
         }
 
         offset -= bytes;
+    }
+
+    // A copy ends where the memory does, not where the piece began.
+    private readonly int NotCopiedFrom(Span<byte> destination)
+    {
+        ulong address = current.IovBase + (ulong)offset;
+        if (mm != null)
+            return mm.CopyFromUser(destination, address);
+        return new Sockptr(null, address).CopyFrom(destination) == 0 ? 0 : destination.Length;
+    }
+
+    private readonly int NotCopiedTo(ReadOnlySpan<byte> source)
+    {
+        ulong address = current.IovBase + (ulong)offset;
+        if (mm != null)
+            return mm.CopyToUser(address, source);
+        return new Sockptr(null, address).CopyTo(source) == 0 ? 0 : source.Length;
     }
 
     private readonly int Chunk(int wanted) =>

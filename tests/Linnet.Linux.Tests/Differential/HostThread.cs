@@ -6,107 +6,179 @@ namespace Linnet.Linux.Tests.Differential;
 /// A thread that makes raw system calls on the host's kernel, in a network namespace and with a descriptor table of its
 /// own: its first socket is descriptor 0, and nothing that it does is seen outside. Both go with the thread.
 /// </summary>
+/// <remarks>
+/// The thread runs a few lines of machine code and never the runtime, which would miss its own descriptors there: the
+/// compiler, for one, maps its memory through one.
+/// </remarks>
 internal sealed unsafe partial class HostThread : IDisposable
 {
     private const int CLONE_FILES = 0x400;
     private const int CLONE_NEWNET = 0x40000000;
+    private const int FUTEX_WAIT = 0;
+    private const int FUTEX_WAKE = 1;
+    private const int PageSize = 4096;
 
-    private readonly SemaphoreSlim request = new(0);
-    private readonly SemaphoreSlim response = new(0);
-    private readonly Thread thread;
-    private readonly nint[] arguments = new nint[6];
-    private int number;
-    private long result;
-    private bool ending;
-    private string? failure;
+    private const int Idle = 0;
+    private const int Requested = 1;
+    private const int Done = 2;
+    private const int Ending = 3;
+
+    // void *serve(struct control *c): waits for a request, makes the call, reports, until told to end.
+    private static readonly byte[] ServeCode =
+    [
+        0x53,                               // push rbx
+        0x48, 0x89, 0xfb,                   // mov rbx, rdi
+        0x8b, 0x03,                         // wait: mov eax, [rbx]
+        0x83, 0xf8, 0x01,                   // cmp eax, Requested
+        0x74, 0x18,                         // je call
+        0x83, 0xf8, 0x03,                   // cmp eax, Ending
+        0x74, 0x51,                         // je end
+        0x89, 0xc2,                         // mov edx, eax
+        0xb8, 0xca, 0x00, 0x00, 0x00,       // mov eax, futex
+        0x48, 0x89, 0xdf,                   // mov rdi, rbx
+        0x31, 0xf6,                         // xor esi, esi (FUTEX_WAIT)
+        0x45, 0x31, 0xd2,                   // xor r10d, r10d
+        0x0f, 0x05,                         // syscall
+        0xeb, 0xe1,                         // jmp wait
+        0x48, 0x8b, 0x43, 0x08,             // call: mov rax, [rbx + 8]
+        0x48, 0x8b, 0x7b, 0x10,             // mov rdi, [rbx + 16]
+        0x48, 0x8b, 0x73, 0x18,             // mov rsi, [rbx + 24]
+        0x48, 0x8b, 0x53, 0x20,             // mov rdx, [rbx + 32]
+        0x4c, 0x8b, 0x53, 0x28,             // mov r10, [rbx + 40]
+        0x4c, 0x8b, 0x43, 0x30,             // mov r8, [rbx + 48]
+        0x4c, 0x8b, 0x4b, 0x38,             // mov r9, [rbx + 56]
+        0x0f, 0x05,                         // syscall
+        0x48, 0x89, 0x43, 0x08,             // mov [rbx + 8], rax
+        0xc7, 0x03, 0x02, 0x00, 0x00, 0x00, // mov dword [rbx], Done
+        0xb8, 0xca, 0x00, 0x00, 0x00,       // mov eax, futex
+        0x48, 0x89, 0xdf,                   // mov rdi, rbx
+        0xbe, 0x01, 0x00, 0x00, 0x00,       // mov esi, FUTEX_WAKE
+        0xba, 0x01, 0x00, 0x00, 0x00,       // mov edx, 1
+        0x0f, 0x05,                         // syscall
+        0xeb, 0xa3,                         // jmp wait
+        0x31, 0xc0,                         // end: xor eax, eax
+        0x5b,                               // pop rbx
+        0xc3,                               // ret
+    ];
+
+    private readonly byte* code;
+    private readonly Control* control;
+    private readonly nint thread;
 
     private HostThread()
     {
-        thread = new Thread(Serve) { IsBackground = true, Name = "host kernel" };
-        thread.Start();
-        response.Wait();
+        const int PROT_READ_WRITE = 3;
+        const int PROT_READ_EXEC = 5;
+        const int MAP_PRIVATE_ANONYMOUS = 0x22;
+        code = (byte*)Mmap(0, 2 * PageSize, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+        if ((nint)code == -1)
+            throw new InvalidOperationException("mmap failed");
+        ServeCode.CopyTo(new Span<byte>(code, PageSize));
+        control = (Control*)(code + PageSize);
+        if (Mprotect((nint)code, PageSize, PROT_READ_EXEC) != 0 || PthreadCreate(out thread, 0, code, control) != 0)
+            throw new InvalidOperationException("the thread cannot be started");
     }
 
     /// <summary>Starts a thread, or skips the test where the host does not let it have a namespace.</summary>
     public static HostThread CreateOrSkip()
     {
+        if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
+            Assert.Skip("the host's system calls are not those of x86-64");
         HostThread host = new();
-        if (host.failure == null)
+        if (host.Separate())
             return host;
         host.Dispose();
-        Assert.Skip(host.failure);
+        Assert.Skip("the host lets nobody make network namespaces; this needs root");
         return null!;
     }
 
     /// <summary>Makes a system call on the thread.</summary>
     /// <returns>The result, or a negative errno.</returns>
-    public long Call(int nr, ReadOnlySpan<ulong> given)
+    public long Call(int nr, params ReadOnlySpan<ulong> arguments)
     {
-        number = nr;
+        control->Result = nr;
         for (int i = 0; i < 6; i++)
-            arguments[i] = i < given.Length ? (nint)given[i] : 0;
-        request.Release();
-        response.Wait();
-        return result;
-    }
+            control->Arguments[i] = i < arguments.Length ? arguments[i] : 0;
+        Signal(Requested);
+        SpinWait spin = default;
+        while (Volatile.Read(ref control->State) != Done)
+        {
+            if (spin.NextSpinWillYield)
+                Futex(FUTEX_WAIT, Requested);
+            else
+                spin.SpinOnce();
+        }
 
-    public long Call(int nr, params ulong[] given) => Call(nr, given.AsSpan());
+        control->State = Idle;
+        return control->Result;
+    }
 
     public void Dispose()
     {
-        ending = true;
-        request.Release();
-        thread.Join();
-        request.Dispose();
-        response.Dispose();
+        Signal(Ending);
+        PthreadJoin(thread, 0);
+        Munmap((nint)code, 2 * PageSize);
     }
 
-    // Between its first and its last line this thread starts nothing, loads nothing and logs nothing: whatever the runtime
-    // began on it would live in the private table of descriptors.
-    private void Serve()
+    private bool Separate()
     {
-        failure = Separate();
-        response.Release();
-        while (true)
+        // Signals of the process are for its other threads, whose handlers find their descriptors.
+        ulong all = ulong.MaxValue;
+        Call(__NR_rt_sigprocmask, SIG_SETMASK, (ulong)&all, 0, sizeof(ulong));
+        if (Call(__NR_unshare, CLONE_FILES | CLONE_NEWNET) < 0)
+            return false;
+        Call(__NR_close_range, 0, uint.MaxValue, 0);
+        BringUpLoopback();
+        return true;
+    }
+
+    private void BringUpLoopback()
+    {
+        const short Running = 0x41;
+        Span<byte> ifreq = stackalloc byte[40];
+        ifreq.Clear();
+        "lo"u8.CopyTo(ifreq);
+        MemoryMarshal.Write(ifreq[16..], Running);
+        long fd = Call(__NR_socket, AF_INET, SOCK_DGRAM, 0);
+        fixed (byte* pinned = ifreq)
         {
-            request.Wait();
-            if (ending)
-                return;
-            result = Invoke(number, arguments);
-            response.Release();
+            if (Call(__NR_ioctl, (ulong)fd, SIOCSIFFLAGS, (ulong)pinned) != 0)
+                throw new InvalidOperationException("the loopback device of the new namespace cannot be brought up");
         }
+
+        Call(__NR_close, (ulong)fd);
     }
 
-    private static string? Separate()
+    private void Signal(int state)
     {
-        Invoke(__NR_getpid, new nint[6]);
-        if (Invoke(__NR_unshare, [CLONE_FILES | CLONE_NEWNET, 0, 0, 0, 0, 0]) < 0)
-            return "the host lets nobody make network namespaces; this needs root";
-        Invoke(__NR_close_range, [0, unchecked((nint)uint.MaxValue), 0, 0, 0, 0]);
-        return BringUpLoopback() ? null : "the loopback device of the new namespace cannot be brought up";
+        Volatile.Write(ref control->State, state);
+        Futex(FUTEX_WAKE, 1);
     }
 
-    private static bool BringUpLoopback()
+    private void Futex(int operation, int value) => Syscall(__NR_futex, (nint)control, operation, value, 0, 0, 0);
+
+    private struct Control
     {
-        const int SIOCSIFFLAGS = 0x8914;
-        const short IFF_UP_RUNNING = 0x41;
-        byte* ifreq = stackalloc byte[40];
-        new Span<byte>(ifreq, 40).Clear();
-        ifreq[0] = (byte)'l';
-        ifreq[1] = (byte)'o';
-        *(short*)(ifreq + 16) = IFF_UP_RUNNING;
-        long fd = Invoke(__NR_socket, [AF_INET, SOCK_DGRAM, 0, 0, 0, 0]);
-        long err = Invoke(__NR_ioctl, [(nint)fd, SIOCSIFFLAGS, (nint)ifreq, 0, 0, 0]);
-        Invoke(__NR_close, [(nint)fd, 0, 0, 0, 0, 0]);
-        return err == 0;
+        public int State;
+        public long Result;
+        public fixed ulong Arguments[6];
     }
 
-    private static long Invoke(int nr, nint[] a)
-    {
-        nint ret = Syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-        return ret == -1 ? -Marshal.GetLastPInvokeError() : ret;
-    }
-
-    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "syscall")]
     private static partial nint Syscall(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
+
+    [LibraryImport("libc", EntryPoint = "pthread_create")]
+    private static partial int PthreadCreate(out nint thread, nint attributes, void* start, void* argument);
+
+    [LibraryImport("libc", EntryPoint = "pthread_join")]
+    private static partial int PthreadJoin(nint thread, nint result);
+
+    [LibraryImport("libc", EntryPoint = "mmap")]
+    private static partial nint Mmap(nint address, nint length, int prot, int flags, int fd, long offset);
+
+    [LibraryImport("libc", EntryPoint = "mprotect")]
+    private static partial int Mprotect(nint address, nint length, int prot);
+
+    [LibraryImport("libc", EntryPoint = "munmap")]
+    private static partial int Munmap(nint address, nint length);
 }

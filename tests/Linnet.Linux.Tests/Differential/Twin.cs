@@ -85,7 +85,7 @@ internal sealed class Twin : IDisposable
 
     /// <summary>A socket, the same descriptor on both sides.</summary>
     public int Socket(int family, int type, int protocol = 0) =>
-        (int)Run($"socket({family}, {type:#x}, {protocol})", __NR_socket, family, type, protocol);
+        (int)Run($"socket({family}, 0x{type:x}, {protocol})", __NR_socket, family, type, protocol);
 
     public long Close(int fd) => Run($"close({fd})", __NR_close, fd);
 
@@ -163,7 +163,7 @@ internal sealed class Twin : IDisposable
     private void Differ(long real, long linnet)
     {
         StringBuilder text = new();
-        text.Append("  ").AppendJoin("; ", program.TakeLast(8));
+        text.Append("  ").AppendJoin("; ", program.TakeLast(5));
         if (real != linnet)
             text.Append($"  <- Linnet: {Show(linnet)}");
         else
@@ -180,7 +180,7 @@ internal sealed class Twin : IDisposable
     }
 
     private static string Show(long result) =>
-        result < 0 ? $"-{ErrnoText.NameOf((int)-result)}" : result.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        result < 0 ? $"-{Errno.Name((int)-result)}" : result.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
     // The host's process has limits of its own; Linnet's task takes them over.
     private void SetLimits()
