@@ -18,14 +18,14 @@ internal static class Exceptions
     ];
 
     /// <summary>Whether the result of <c>socket()</c> may differ, and then whether Linnet's is the right refusal.</summary>
-    public static bool IsExpectedSocket(int family, int type, int protocol, long real, long linnet)
+    public static bool IsExpectedSocket(int family, int type, int protocol, long linnet)
     {
         int kind = type & 0xf;
 
         // SOCK_PACKET of AF_INET is a way to ask for AF_PACKET.
         bool lacksFamily = !Families.Contains(family) || (kind == 10 && family == AF_INET);
         if (lacksFamily)
-            return linnet == -EAFNOSUPPORT && real is >= 0 or -EPROTONOSUPPORT or -ESOCKTNOSUPPORT or -ENODEV or -EAFNOSUPPORT;
+            return linnet == -EAFNOSUPPORT;
         return linnet == -EPROTONOSUPPORT && Protocols.Any(p => p.Type == kind && p.Protocol == protocol);
     }
 }
