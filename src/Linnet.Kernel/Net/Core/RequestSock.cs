@@ -118,8 +118,11 @@ public sealed class RequestSockQueue
     /// <summary><c>TCP_DEFER_ACCEPT</c> as a number of retransmissions; 0 for off.</summary>
     public byte RskqDeferAccept;
 
-    /// <summary>Times that cookies were sent for want of room; atomic.</summary>
+    /// <summary>Whether the log says already that cookies are sent for want of room.</summary>
     public int SynfloodWarned;
+
+    /// <summary>When there was last no room for a request, in ns; only for a while after that cookies are taken.</summary>
+    public long LastOverflow = long.MinValue;
 
     /// <summary>Requests in the established table; atomic.</summary>
     public int Qlen;

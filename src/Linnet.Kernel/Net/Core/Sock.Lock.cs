@@ -50,6 +50,29 @@ public partial class Sock
         waiters?.WakeUp();
     }
 
+    /// <summary>
+    /// Processes the backlog and stays the owner (<c>__release_sock</c>); spin lock held before and after.
+    /// </summary>
+    public void ReleaseSockCore()
+    {
+        Debug.Assert(owned, "backlog of a socket that nobody owns");
+        if (backlogHead != null)
+            ProcessBacklog();
+    }
+
+    /// <summary>Processes the backlog if there is any, and stays the owner (<c>sk_flush_backlog</c>).</summary>
+    /// <returns>Whether there was any.</returns>
+    public bool SkFlushBacklog()
+    {
+        if (Volatile.Read(ref backlogTail) == null)
+            return false;
+        slock.Lock();
+        ReleaseSockCore();
+        SkProt.ReleaseCb(this);
+        slock.Unlock();
+        return true;
+    }
+
     /// <summary>Locks out other packets and timers (<c>bh_lock_sock</c>); check <see cref="SockOwnedByUser"/> then.</summary>
     public void BhLockSock() => slock.Lock();
 

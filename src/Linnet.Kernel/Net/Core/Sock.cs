@@ -392,4 +392,7 @@ public enum SockUserLocks : byte
 
     /// <summary>The local port.</summary>
     BindPort = 8,
+
+    /// <summary>Nothing: the local port was chosen by connect (<c>SOCK_CONNECT_BIND</c>).</summary>
+    ConnectBind = 16,
 }

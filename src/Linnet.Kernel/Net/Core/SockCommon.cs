@@ -37,6 +37,9 @@ public abstract class SockCommon
     /// <summary><c>IPV6_V6ONLY</c>.</summary>
     public bool SkcIpv6only;
 
+    /// <summary>Whether it is in the table that <see cref="SkcNext"/> links (<c>sk_hashed</c>).</summary>
+    public volatile bool SkcHashed;
+
     /// <summary>Index of the device that the socket is bound to; 0 for any.</summary>
     public int SkcBoundDevIf;
 

@@ -8,6 +8,8 @@ public static partial class AfInet
     // Upon start these go into inetsw, in this order.
     private static readonly InetProtosw[] InetswArray =
     [
+        new(SOCK_STREAM, IPPROTO_TCP, TcpProt.Instance, InetStreamOps.Instance,
+            InetProtoswFlags.Permanent | InetProtoswFlags.Icsk),
         new(SOCK_DGRAM, IPPROTO_UDP, UdpProt.Instance, InetDgramOps.Instance, InetProtoswFlags.Permanent),
         new(SOCK_DGRAM, IPPROTO_ICMP, PingProt.Instance, InetSockrawOps.Instance, InetProtoswFlags.Reuse),
         new(SOCK_RAW, IPPROTO_IP, RawProt.Instance, InetSockrawOps.Instance, InetProtoswFlags.Reuse),
@@ -16,6 +18,7 @@ public static partial class AfInet
     private static void AddProtocols(Machine machine)
     {
         Bug.On(Icmp.IcmpInit(machine) < 0);
+        Bug.On(AfInetProtocols.InetAddProtocol(machine, IPPROTO_TCP, TcpProtocol.Instance) < 0);
         Bug.On(AfInetProtocols.InetAddProtocol(machine, IPPROTO_UDP, UdpProtocol.Instance) < 0);
     }
 }

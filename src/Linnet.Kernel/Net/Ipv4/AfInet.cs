@@ -25,6 +25,7 @@ public static partial class AfInet
         Bug.On(offload.InetAddOffload(IPPROTO_UDP, UdpOffload.Instance) < 0);
         NetCore core = NetCore.Of(machine);
         core.DevAddOffload(offload);
+        Tcp.TcpInit(machine);
         Udp.UdpInit(machine);
         Raw.RawInit(machine);
         Ping.PingInit(machine);

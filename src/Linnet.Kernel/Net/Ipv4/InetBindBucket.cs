@@ -51,6 +51,12 @@ public sealed class InetBind2Bucket(InetBindBucket tb, uint rcvSaddr)
     /// <summary>The local address; 0 for any.</summary>
     public readonly uint RcvSaddr = rcvSaddr;
 
+    /// <summary>As <see cref="InetBindBucket.Fastreuse"/>, of the sockets on this address.</summary>
+    public sbyte Fastreuse;
+
+    /// <summary>As <see cref="InetBindBucket.Fastreuseport"/>, of the sockets on this address.</summary>
+    public sbyte Fastreuseport;
+
     /// <summary>Hash of namespace, address and port.</summary>
     public uint Hash;
 

@@ -42,8 +42,8 @@ public abstract class InetRequestSock : RequestSock
     /// <summary>Packet mark of what is sent.</summary>
     public uint IrMark;
 
-    /// <summary>IP options of the SYN, to be echoed; as they stand in the header.</summary>
-    public byte[]? IreqOpt;
+    /// <summary>IP options of the SYN, to be echoed.</summary>
+    public IpOptionsRcu? IreqOpt;
 
     /// <summary><c>SO_COOKIE</c> that the child inherits; 0 until asked for.</summary>
     public long IrCookie;

@@ -23,6 +23,9 @@ public partial class InetTimewaitSock : SockCommon
     /// <summary>The socket was transparent.</summary>
     public bool TwTransparent;
 
+    /// <summary>The local port was chosen by connect, not bound.</summary>
+    public bool TwConnectBind;
+
     /// <summary>Timestamps count µs rather than ms.</summary>
     public bool TwUsecTs;
 
@@ -38,8 +41,8 @@ public partial class InetTimewaitSock : SockCommon
     /// <summary>How long the state lasts after the last segment, in ns.</summary>
     public long TwTimeout;
 
-    /// <summary>When a SYN may take over, in s; see <c>tcp_tw_reuse_delay</c>.</summary>
-    public long TwReuseStamp;
+    /// <summary>When the state began, in ms; the four-tuple may be used again <c>tcp_tw_reuse_delay</c> later.</summary>
+    public long TwEntryStamp;
 
     /// <summary>Ends the state.</summary>
     public TimerList TwTimer = null!;
@@ -70,6 +73,9 @@ public sealed class InetTimewaitDeathRow
 {
     /// <summary>How many there are; atomic.</summary>
     public int TwCount;
+
+    /// <summary>The machine's tables.</summary>
+    public InetHashinfo Hashinfo = null!;
 
     /// <summary><c>net.ipv4.tcp_max_tw_buckets</c></summary>
     public int SysctlMaxTwBuckets;

@@ -6,6 +6,9 @@ public sealed partial class NetnsIpv4
     // A machine of 8 GiB: what Linux scales by memory is scaled by that.
     private const int TcpEhashEntries = 131072;
 
+    /// <summary>What TCP keeps for the whole machine.</summary>
+    public TcpMachine TcpMachine { get; internal set; } = null!;
+
     /// <summary><c>tcp_syn_retries</c>: SYNs that are sent again.</summary>
     public int SysctlTcpSynRetries = 6;
 
