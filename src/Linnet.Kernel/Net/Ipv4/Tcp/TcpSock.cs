@@ -236,6 +236,9 @@ public sealed partial class TcpSock : InetConnectionSock
     /// <summary>ECN state, <c>TCP_ECN_*</c>.</summary>
     public byte EcnFlags;
 
+    /// <summary>Sequence number behind the highest that was sacked; of use while something is sacked.</summary>
+    public uint HighestSack;
+
     /// <summary>The first lost, not retransmitted segment is here or behind it.</summary>
     public SkBuff? RetransmitSkbHint;
 
