@@ -128,8 +128,6 @@ public static partial class TcpInput
         for (int i = 0; i < tp.RtxQueue.Count; i++)
         {
             SkBuff skb = tp.RtxQueue[i];
-            if (TcpSeq.After(skb.TcpCb.EndSeq, tp.HighSeq) && tp.IcskCaState < TCP_CA_Recovery)
-                break;
             if ((skb.TcpCb.Sacked & TCPCB_SACKED_ACKED) != 0)
                 sacked += skb.TcpPcount;
             if (sacked > packets)
