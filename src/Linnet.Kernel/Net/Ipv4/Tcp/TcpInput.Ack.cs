@@ -158,7 +158,7 @@ public static partial class TcpInput
         if (TcpSeq.Before(ack, tp.SndUna - maxWindow))
         {
             if ((flag & FLAG_NO_CHALLENGE_ACK) == 0)
-                TcpSendChallengeAck(tp, false);
+                TcpSendChallengeAck(tp);
             return -1;
         }
 

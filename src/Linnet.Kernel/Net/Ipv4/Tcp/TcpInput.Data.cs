@@ -217,7 +217,7 @@ public static partial class TcpInput
         if (tp.SockFlag(SockFlags.Dead))
             return;
         tp.SkStateChange(tp);
-        tp.WakeAsync(tp.SkShutdown == Sock.SHUTDOWN_MASK || tp.SkState == TCP_CLOSE ? POLL_HUP : POLL_IN);
+        tp.SkWakeAsync(SockWake.Waitd, tp.SkShutdown == Sock.SHUTDOWN_MASK || tp.SkState == TCP_CLOSE ? POLL_HUP : POLL_IN);
     }
 
     private static void PurgeOfoQueue(TcpSock tp)

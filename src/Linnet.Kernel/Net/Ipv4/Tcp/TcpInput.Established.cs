@@ -50,7 +50,7 @@ public static partial class TcpInput
             return;
         }
 
-        if (TcpValidateIncoming(tp, skb, th, 1))
+        if (TcpValidateIncoming(tp, skb, th, synInerr: true))
             EstablishedStep5(tp, skb, th);
     }
 
@@ -81,24 +81,23 @@ public static partial class TcpInput
         skb.Dst = null;
         int headerLength = tp.TcpHeaderLen;
         bool ackIsOld = skb.TcpCb.AckSeq == tp.SndUna;
-        SkBuff kept = skb;
         skb.Pull(headerLength);
-        bool eaten = TcpQueueRcv(tp, skb, out bool fragstolen);
-        TcpEventDataRecv(tp, kept);
+        TcpQueueRcv(tp, skb, out bool fragstolen);
+        TcpEventDataRecv(tp, skb);
         if (ackIsOld)
         {
-            tp.TcpUpdateWl(kept.TcpCb.Seq);
-            TcpAckSndCheckCore(tp, 0);
+            tp.TcpUpdateWl(skb.TcpCb.Seq);
+            TcpAckSndCheckCore(tp, ofoPossible: false);
         }
         else
         {
-            TcpAck(tp, kept, FLAG_DATA);
+            TcpAck(tp, skb, FLAG_DATA);
             TcpDataSndCheck(tp);
             if (tp.InetCskAckScheduled)
-                TcpAckSndCheckCore(tp, 0);
+                TcpAckSndCheckCore(tp, ofoPossible: false);
         }
 
-        if (eaten)
+        if (fragstolen)
             skb.Free();
         TcpDataReady(tp);
     }

@@ -123,12 +123,13 @@ public static partial class TcpInput
 
         // Only a simultaneous open has somebody waiting; a child has no socket yet.
         if (tp.SkSocket != null)
-            tp.WakeAsync(POLL_OUT);
+            tp.SkWakeAsync(SockWake.Io, POLL_OUT);
         tp.SndUna = skb.TcpCb.AckSeq;
         tp.SndWnd = (uint)th.Window << tp.RxOpt.SndWscale;
         tp.TcpInitWl(skb.TcpCb.Seq);
         tp.Lsndtime = tp.TcpClockCache;
         TcpInitializeRcvMss(tp);
+        TcpUpdatePacingRate(tp);
         tp.TcpFastPathOn();
         if ((tp.SkShutdown & Sock.SEND_SHUTDOWN) != 0)
             Tcp.TcpShutdown(tp, Sock.SEND_SHUTDOWN);
@@ -302,7 +303,7 @@ public static partial class TcpInput
         if (tp.SockFlag(SockFlags.Dead))
             return;
         tp.SkStateChange(tp);
-        tp.WakeAsync(POLL_OUT);
+        tp.SkWakeAsync(SockWake.Io, POLL_OUT);
     }
 
     private static int AnswerSynAck(TcpSock tp)
