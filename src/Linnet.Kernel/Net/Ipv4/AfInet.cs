@@ -23,6 +23,7 @@ public static partial class AfInet
         IpOutput.IpInit(machine);
         InetOffload offload = new();
         Bug.On(offload.InetAddOffload(IPPROTO_UDP, UdpOffload.Instance) < 0);
+        Bug.On(offload.InetAddOffload(IPPROTO_TCP, TcpOffload.Instance) < 0);
         NetCore core = NetCore.Of(machine);
         core.DevAddOffload(offload);
         Tcp.TcpInit(machine);

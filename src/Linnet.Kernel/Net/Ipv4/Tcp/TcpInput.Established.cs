@@ -3,7 +3,11 @@ using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Ipv4;
 
-/// <content>Segments of established connections.</content>
+/// <summary>
+/// The receiving half of TCP: segment arrival (RFC 9293 3.10.7). All functions want the socket locked. This part: established
+/// connections.
+/// </summary>
+[LinuxFile("net/ipv4/tcp_input.c")]
 public static partial class TcpInput
 {
     // Flags and length have to be as predicted; PSH and the reserved bits do not matter (TCP_HP_BITS).
