@@ -116,12 +116,35 @@ public static partial class AfInet
         return err;
     }
 
-    /// <summary>Requests of the protocol.</summary>
+    /// <summary>Requests on interfaces, addresses, routes and neighbours, and the protocol's own.</summary>
     /// <returns>0 or more, -ENOIOCTLCMD for what nobody knows, or another negative errno.</returns>
     [Linux("inet_ioctl")]
     public static int InetIoctl(Socket sock, uint cmd, Sockptr arg)
     {
         Sock sk = sock.Sk!;
-        return cmd == SIOCRTMSG ? -EINVAL : sk.SkProt.Ioctl(sk, cmd, arg);
+        NetNamespace net = sk.SkNet;
+        switch (cmd)
+        {
+            case SIOCADDRT or SIOCDELRT:
+                return FibFrontend.IpRtIoctl(net, cmd, arg);
+            case SIOCRTMSG:
+                return -EINVAL;
+            case SIOCDARP or SIOCGARP or SIOCSARP:
+                return Arp.ArpIoctl(net, cmd, arg);
+            case SIOCGIFADDR or SIOCGIFBRDADDR or SIOCGIFNETMASK or SIOCGIFDSTADDR or SIOCGIFPFLAGS:
+                return IfreqIoctl(net, cmd, arg, writeBack: true);
+            case SIOCSIFADDR or SIOCSIFBRDADDR or SIOCSIFNETMASK or SIOCSIFDSTADDR or SIOCSIFPFLAGS or SIOCSIFFLAGS:
+                return IfreqIoctl(net, cmd, arg, writeBack: false);
+            default:
+                return sk.SkProt.Ioctl(sk, cmd, arg);
+        }
+    }
+
+    private static int IfreqIoctl(NetNamespace net, uint cmd, Sockptr arg, bool writeBack)
+    {
+        if (arg.Get(out Ifreq ifr) < 0)
+            return -EFAULT;
+        int err = Devinet.DevinetIoctl(net, cmd, ref ifr);
+        return err == 0 && writeBack ? arg.Put(ifr) : err;
     }
 }
