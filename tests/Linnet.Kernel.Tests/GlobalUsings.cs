@@ -5,4 +5,5 @@ global using static Linnet.Kernel.Uapi.IfEtherH;
 global using static Linnet.Kernel.Uapi.InH;
 global using static Linnet.Kernel.Uapi.PollH;
 global using static Linnet.Kernel.Uapi.SocketH;
+global using static Linnet.Kernel.Uapi.SyscallH;
 global using static Linnet.Kernel.Uapi.TcpH;
