@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Linnet.Kernel.Fs;
 using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Core;
@@ -67,10 +68,27 @@ public partial class Sock
                 return SkAttachFilter(new Sockptr(optval.Mm, fprog.Filter), fprog.Len);
             case SO_DETACH_FILTER:
                 return SkDetachFilter();
+            case SO_ATTACH_BPF or SO_ATTACH_REUSEPORT_EBPF:
+                return AttachBpf(optval, optlen);
+            case SO_DETACH_REUSEPORT_BPF:
+                // No group of sockets here has a program that chooses among them.
+                return SkcReuseport && SkReuseportCb != null ? -ENOENT : -EINVAL;
             default:
-                // Programs of extended BPF, and programs that choose among the sockets of a port.
                 return -ENOPROTOOPT;
         }
+    }
+
+    // A program of extended BPF is a descriptor, and no descriptor here is one.
+    private static int AttachBpf(Sockptr optval, int optlen)
+    {
+        if (optlen != sizeof(int))
+            return -EINVAL;
+        if (optval.Get(out int fd) < 0)
+            return -EFAULT;
+        if (TaskStruct.Current.Files.Fget(fd) is not { } file)
+            return -EBADF;
+        file.Fput();
+        return -EINVAL;
     }
 
     // The length of this option is a number of instructions.

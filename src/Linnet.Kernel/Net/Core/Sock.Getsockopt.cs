@@ -61,7 +61,9 @@ public partial class Sock
         {
             case SO_LINGER:
                 Int(value, SockFlag(SockFlags.Linger) ? 1 : 0);
-                Int(value[sizeof(int)..], (int)(SkLingertime / Clock.NsecPerSec));
+                // For ever is the largest number of ticks, of which the caller gets the lower half.
+                Int(value[sizeof(int)..], SkLingertime == long.MaxValue
+                    ? unchecked((int)(long.MaxValue / Clock.Hz)) : (int)(SkLingertime / Clock.NsecPerSec));
                 return 2 * sizeof(int);
             case SO_TIMESTAMP_OLD or SO_TIMESTAMP_NEW or SO_TIMESTAMPNS_OLD or SO_TIMESTAMPNS_NEW:
                 return Int(value, GetTimestamp(optname) ? 1 : 0);
@@ -85,6 +87,8 @@ public partial class Sock
                 return SkSocket is { HasPeekOff: true } ? Int(value, SkPeekOff) : -EOPNOTSUPP;
             case SO_TXREHASH:
                 return SkIsTcp ? Int(value, SkTxrehash) : -EOPNOTSUPP;
+            case SO_PEERPIDFD when SkPeerPid == 0:
+                return -ENODATA;
             case SO_PASSCRED or SO_PASSSEC or SO_PASSPIDFD or SO_PASSRIGHTS:
                 return -EOPNOTSUPP;
             default:

@@ -75,6 +75,8 @@ public sealed class InetDgramOps : InetOps
     public override void SpliceEof(Socket sock) => AfInet.InetSpliceEof(sock);
 
     /// <inheritdoc/>
+    public override bool HasSetPeekOff => true;
+
     public override int SetPeekOff(Sock sk, int value) => Udp.UdpSetPeekOff(sk, value);
 
     /// <inheritdoc/>
