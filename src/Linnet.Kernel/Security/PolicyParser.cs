@@ -197,10 +197,23 @@ internal sealed class PolicyParser(string fileName)
         if (halves.Length == 2
             && (!int.TryParse(halves[1], NumberStyles.None, CultureInfo.InvariantCulture, out bits) || bits > width))
             return false;
-        if (!IPNetwork.TryParse($"{address}/{bits}", out _))
+        if (HasBitsBeyond(address, bits))
             return false;
         prefix = new AddressPrefix(address, bits);
         return true;
+    }
+
+    // 10.0.0.1/8 says two things at once; which of them is meant is not for the parser to guess.
+    private static bool HasBitsBeyond(IPAddress address, int bits)
+    {
+        byte[] bytes = address.GetAddressBytes();
+        for (int bit = bits; bit < bytes.Length * 8; bit++)
+        {
+            if ((bytes[bit / 8] & (0x80 >> (bit % 8))) != 0)
+                return true;
+        }
+
+        return false;
     }
 
     private (int First, int Last)[]? PortRanges(string? text)

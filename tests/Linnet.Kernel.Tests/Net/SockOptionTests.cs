@@ -53,9 +53,10 @@ public class SockOptionTests : SocketFixture
     public void Values_are_cut_to_the_room_and_lengths_checked()
     {
         int fd = NewSocket(SOCK_DGRAM);
-        Assert.Equal(([2], 0), GetBytes(fd, SO_TYPE, 1));
-        Assert.Equal(([], 0), GetBytes(fd, SO_TYPE, 0));
-        Assert.Equal(([2, 0, 0, 0], 0), GetBytes(fd, SO_TYPE, 99));
+        Assert.Equal([2], GetBytes(fd, SO_TYPE, 1).Value);
+        Assert.Equal(0, GetBytes(fd, SO_TYPE, 0).Error);
+        Assert.Empty(GetBytes(fd, SO_TYPE, 0).Value);
+        Assert.Equal([2, 0, 0, 0], GetBytes(fd, SO_TYPE, 99).Value);
         Assert.Equal(-EINVAL, GetBytes(fd, SO_TYPE, -1).Error);
         Assert.Equal(-EFAULT, Call(__NR_getsockopt, fd, SOL_SOCKET, SO_TYPE, (long)Buffer, (long)BadAddress));
         Memory.Put(Buffer2, 4);

@@ -77,6 +77,7 @@ public sealed class InetDgramOps : InetOps
     /// <inheritdoc/>
     public override bool HasSetPeekOff => true;
 
+    /// <inheritdoc/>
     public override int SetPeekOff(Sock sk, int value) => Udp.UdpSetPeekOff(sk, value);
 
     /// <inheritdoc/>
