@@ -40,7 +40,7 @@ public static partial class Tcp
     }
 
     /// <summary>The user closes the socket; the connection goes on by itself. Waits only for a lingering close.</summary>
-    /// <param name="tp">The socket, not locked; the caller's reference is given back.</param>
+    /// <param name="tp">The socket, not locked.</param>
     /// <param name="timeout">How long to linger, in ns; 0 for not at all.</param>
     [Linux("tcp_close")]
     public static void TcpClose(TcpSock tp, long timeout)
@@ -180,7 +180,8 @@ public static partial class Tcp
         }
     }
 
-    // The connection loses its socket; from here on only its timers and the peer keep it.
+    // The connection loses its socket; from here on only its timers and the peer keep it. The reference that is taken here
+    // lets the caller finish with a connection that destroys itself; the socket's own goes with the destruction.
     private static void AdjudgeToDeath(TcpSock tp)
     {
         int state = tp.SkState;
@@ -193,7 +194,6 @@ public static partial class Tcp
         if (state == TCP_CLOSE || tp.SkState != TCP_CLOSE)
             LeaveToItself(tp);
         tp.BhUnlockSock();
-        tp.SockPut();
     }
 
     private static void LeaveToItself(TcpSock tp)
