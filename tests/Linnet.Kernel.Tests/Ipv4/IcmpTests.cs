@@ -159,6 +159,40 @@ public class IcmpTests
     }
 
     [Fact]
+    public void RecordedRoutesAndTimesGoOnInTheReply()
+    {
+        using Wire wire = new();
+        wire.Introduce();
+        byte[] options = [IpH.IPOPT_RR, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, IpH.IPOPT_NOOP];
+        wire.GiveIp(Wire.Ip(Wire.Peer, Wire.Host, IPPROTO_ICMP, Wire.IcmpMessage(8, 0, 1, []), options: options));
+        byte[] reply = Assert.Single(wire.Take(ETH_P_IP));
+        Assert.Equal(8, new Iphdr(reply).Ihl);
+        // Once as the request came in, once as the reply went out.
+        Assert.Equal([IpH.IPOPT_RR, 11, 12, .. Wire.Be(Wire.Host), .. Wire.Be(Wire.Host), 0], reply[20..32]);
+    }
+
+    [Fact]
+    public void ASourceRouteIsRefused()
+    {
+        using Wire wire = new();
+        wire.Introduce();
+        byte[] options = [IpH.IPOPT_LSRR, 7, 4, .. Wire.Be(Wire.Peer), 0];
+        wire.GiveIp(Wire.Ip(Wire.Peer, Wire.Host, IPPROTO_ICMP, Wire.IcmpMessage(8, 0, 1, []), options: options));
+        Assert.Empty(wire.Take(ETH_P_IP));
+    }
+
+    [Fact]
+    public void ABadOptionIsReportedWithItsPlace()
+    {
+        using Wire wire = new();
+        wire.Introduce();
+        byte[] options = [IpH.IPOPT_NOOP, IpH.IPOPT_RR, 40, 4, 0, 0, 0, 0];
+        wire.GiveIp(Wire.Ip(Wire.Peer, Wire.Host, IPPROTO_ICMP, Wire.IcmpMessage(8, 0, 1, []), options: options));
+        byte[] error = Assert.Single(wire.Take(ETH_P_IP));
+        Assert.Equal((12, 0, 21), (error[20], error[21], error[24]));
+    }
+
+    [Fact]
     public void FragmentationNeededLowersThePathMtuForTenMinutes()
     {
         using Wire wire = new();

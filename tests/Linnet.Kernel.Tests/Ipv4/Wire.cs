@@ -50,18 +50,23 @@ internal sealed class Wire : IDisposable
     /// <summary>Enters the kernel for the length of <paramref name="action"/>.</summary>
     public void In(Action action)
     {
-        using KernelEntry entry = Machine.Enter();
-        action();
+        try
+        {
+            using KernelEntry entry = Machine.Enter();
+            action();
+        }
+        catch
+        {
+            // What broke is of interest, not what it left behind.
+            machine.CheckLeaks = false;
+            throw;
+        }
     }
 
     public void RunFor(double seconds) => machine.RunFor(TimeSpan.FromSeconds(seconds));
 
     /// <summary>The host receives a frame.</summary>
-    public void Give(byte[] frame)
-    {
-        using KernelEntry entry = Machine.Enter();
-        Tap.Receive(frame);
-    }
+    public void Give(byte[] frame) => In(() => Tap.Receive(frame));
 
     /// <summary>The host receives an IP packet from the peer's link address.</summary>
     public void GiveIp(byte[] packet, byte[]? to = null) => Give(Frame(to ?? Mac, PeerMac, ETH_P_IP, packet));

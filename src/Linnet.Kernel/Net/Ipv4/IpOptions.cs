@@ -119,10 +119,11 @@ public partial struct IpOptions
             int length = header[sopt.Rr + 1];
             dopt.Rr = (byte)(HeaderSize + used);
             header.Slice(sopt.Rr, length).CopyTo(data.AsSpan(used));
-            // The answering host records itself where there is room.
-            if (sopt.RrNeedaddr && header[sopt.Rr + 2] <= length)
+            // The answer's way back is recorded where there is room.
+            int pointer = header[sopt.Rr + 2];
+            if (sopt.RrNeedaddr && pointer + 3 <= length)
             {
-                data[used + 2] -= 4;
+                data[used + 2] = (byte)(pointer + 4);
                 dopt.RrNeedaddr = true;
             }
 
@@ -134,12 +135,7 @@ public partial struct IpOptions
             int length = header[sopt.Ts + 1];
             dopt.Ts = (byte)(HeaderSize + used);
             header.Slice(sopt.Ts, length).CopyTo(data.AsSpan(used));
-            if (sopt.TsNeedtime || sopt.TsNeedaddr)
-            {
-                dopt.TsNeedtime = sopt.TsNeedtime;
-                dopt.TsNeedaddr = sopt.TsNeedaddr;
-            }
-
+            EchoTimestamp(net, ref dopt, in sopt, data.AsSpan(used, length));
             used += length;
         }
 
@@ -189,6 +185,25 @@ public partial struct IpOptions
             data[option + 2] -= (byte)slot;
             data.AsSpan(option + data[option + 2] - 1, slot).Clear();
         }
+    }
+
+    private static void EchoTimestamp(NetNamespace net, ref IpOptions dopt, in IpOptions sopt, Span<byte> option)
+    {
+        int pointer = option[2];
+        int slot = (sopt.TsNeedaddr ? 4 : 0) + (sopt.TsNeedtime ? 4 : 0);
+        if (slot == 0 || pointer + slot - 1 > option.Length)
+            return;
+        if ((option[3] & 15) == IPOPT_TS_PRESPEC)
+        {
+            if (pointer + 7 > option.Length
+                || FibFrontend.InetAddrType(net, BinaryPrimitives.ReadUInt32BigEndian(option[(pointer - 1)..])) == RTN_UNICAST)
+                return;
+            slot = 8;
+        }
+
+        dopt.TsNeedaddr = sopt.TsNeedaddr;
+        dopt.TsNeedtime = sopt.TsNeedtime;
+        option[2] = (byte)(pointer + slot);
     }
 
     private static int CompileOne(
