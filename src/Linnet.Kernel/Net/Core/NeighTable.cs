@@ -116,11 +116,11 @@ public abstract class NeighTable
 
     /// <summary>The device went down: all of its neighbours are forgotten.</summary>
     [Linux("neigh_ifdown")]
-    public void IfDown(NetDevice dev) => RemoveWhere(n => n.Dev == dev);
+    public void NeighIfdown(NetDevice dev) => RemoveWhere(n => n.Dev == dev);
 
     /// <summary>The device's link address changed: entries that were learned are forgotten, permanent ones stay.</summary>
     [Linux("neigh_changeaddr")]
-    public void ChangeAddr(NetDevice dev) => RemoveWhere(n => n.Dev == dev && (n.NudState & Nud.PERMANENT) == 0);
+    public void NeighChangeaddr(NetDevice dev) => RemoveWhere(n => n.Dev == dev && (n.NudState & Nud.PERMANENT) == 0);
 
     /// <summary>The settings of neighbours on a device, or null when the protocol does not run there.</summary>
     public abstract NeighParms? ParmsOf(NetDevice dev);

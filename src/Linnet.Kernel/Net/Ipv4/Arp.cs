@@ -209,7 +209,7 @@ public static partial class Arp
     /// <param name="destHw">Link address to send to; empty for everybody.</param>
     /// <param name="srcHw">Sender's link address.</param>
     /// <param name="targetHw">Target's link address; empty when not known.</param>
-    [Linux("arp_send_dst")]
+    [Linux("arp_send")]
     public static void ArpSend(
         int op, uint destIp, NetDevice dev, uint srcIp, ReadOnlySpan<byte> destHw, ReadOnlySpan<byte> srcHw,
         ReadOnlySpan<byte> targetHw)

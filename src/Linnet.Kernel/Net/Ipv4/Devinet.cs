@@ -216,7 +216,6 @@ public static partial class Devinet
     }
 
     /// <summary>The address entry with a local address, or null (<c>inet_lookup_ifaddr_rcu</c>).</summary>
-    [Linux("inet_lookup_ifaddr_rcu")]
     public static InIfaddr? InetLookupIfaddr(NetNamespace net, uint addr) =>
         net.Ipv4.LocalAddresses.GetValueOrDefault(addr);
 
@@ -323,7 +322,7 @@ public static partial class Devinet
 
         SysctlNetIpv4.DevinetSysctlUnregister(inDev);
         InDevice.Slot.Set(inDev.Dev.Slots, null);
-        inDev.Dev.Net.Ipv4.ArpTbl.IfDown(inDev.Dev);
+        inDev.Dev.Net.Ipv4.ArpTbl.NeighIfdown(inDev.Dev);
     }
 
     [Linux("inetdev_event")]
@@ -357,9 +356,9 @@ public static partial class Devinet
                 Route.RtCacheFlush(dev.Net);
                 break;
             case NetdevEvent.ChangeAddr:
-                dev.Net.Ipv4.ArpTbl.ChangeAddr(dev);
+                dev.Net.Ipv4.ArpTbl.NeighChangeaddr(dev);
                 Route.RtCacheFlush(dev.Net);
-                SendGratuitousArp(inDev);
+                InetdevSendGratuitousArp(inDev);
                 break;
             case NetdevEvent.ChangeName:
                 InetdevChangename(inDev);
@@ -386,11 +385,11 @@ public static partial class Devinet
             InetAddrAdd(dev, INADDR_LOOPBACK, 8, scope: RT_SCOPE_HOST);
         FibFrontend.FibEnableIp(dev);
         if (inDev.OrConf(Ipv4Devconf.ArpNotify))
-            SendGratuitousArp(inDev);
+            InetdevSendGratuitousArp(inDev);
     }
 
     [Linux("inetdev_send_gratuitous_arp")]
-    private static void SendGratuitousArp(InDevice inDev)
+    private static void InetdevSendGratuitousArp(InDevice inDev)
     {
         if (!inDev.Dev.IsUp)
             return;

@@ -98,7 +98,7 @@ public static partial class FibFrontend
                 Route.RtCacheFlush(dev.Net);
         }
 
-        dev.Net.Ipv4.ArpTbl.IfDown(dev);
+        dev.Net.Ipv4.ArpTbl.NeighIfdown(dev);
     }
 
     private static byte PrefixType(NetDevice dev) => (dev.Flags & IFF_LOOPBACK) != 0 ? (byte)RTN_LOCAL : (byte)RTN_UNICAST;

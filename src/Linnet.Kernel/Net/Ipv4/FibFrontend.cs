@@ -163,6 +163,7 @@ public static partial class FibFrontend
         return cfg.Type is RTN_LOCAL or RTN_BROADCAST or RTN_ANYCAST or RTN_NAT ? (uint)RT_TABLE_LOCAL : RT_TABLE_MAIN;
     }
 
+    [Linux("fib_table_insert", "net/ipv4/fib_trie.c")]
     private static int FibTableInsert(NetNamespace net, FibConfig cfg)
     {
         cfg = cfg with { Table = TableOf(cfg) };
@@ -180,7 +181,6 @@ public static partial class FibFrontend
     }
 
     // Routes of one prefix are ordered by type of service, most specific first, then by priority.
-    [Linux("fib_table_insert", "net/ipv4/fib_trie.c")]
     private static int InsertAlias(NetNamespace net, FibTable table, FibConfig cfg, FibInfo fi)
     {
         List<FibAlias> list = [.. table.Find(cfg.Dst, cfg.DstLen)];

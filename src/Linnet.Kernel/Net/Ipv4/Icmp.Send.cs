@@ -27,7 +27,7 @@ public static partial class Icmp
         NetNamespace net = rt.Dev.Net;
         if (!MayTell(skb, rt, type))
             return;
-        if (!IcmpGlobalAllow(net.Ipv4, type, code, out bool limited))
+        if (!Icmpv4GlobalAllow(net.Ipv4, type, code, out bool limited))
             return;
         Iphdr iph = skb.IpHdr;
         byte tos = Icmphdr.IsErr(type)
@@ -40,7 +40,7 @@ public static partial class Icmp
         fl4.FlIcmpCode = (byte)code;
         if (Route.IpRouteOutputKey(net, ref fl4, out Rtable? back) < 0)
             return;
-        if (!IcmpXrlimAllow(net.Ipv4, back!, in fl4, limited))
+        if (!Icmpv4XrlimAllow(net.Ipv4, back!, in fl4, limited))
             return;
 
         IpOptionsRcu? opt = IpOptions.IpOptionsEcho(net, skb, in skb.IpCb.Opt);
@@ -127,7 +127,7 @@ public static partial class Icmp
     {
         int type = head[0];
         int code = head[1];
-        if (!IcmpGlobalAllow(net.Ipv4, type, code, out bool limited))
+        if (!Icmpv4GlobalAllow(net.Ipv4, type, code, out bool limited))
             return;
         Iphdr iph = skb.IpHdr;
         IpOptionsRcu? opt = IpOptions.IpOptionsEcho(net, skb, in skb.IpCb.Opt);
@@ -137,7 +137,7 @@ public static partial class Icmp
             FibFrontend.FibComputeSpecDst(skb), 0, 0, 0);
         if (Route.IpRouteOutputKey(net, ref fl4, out Rtable? rt) < 0)
             return;
-        if (!IcmpXrlimAllow(net.Ipv4, rt!, in fl4, limited))
+        if (!Icmpv4XrlimAllow(net.Ipv4, rt!, in fl4, limited))
             return;
         int length = head.Length + dataLength;
         SkBuff reply = IpOutput.NewReply(net, rt!, in fl4, opt, length, iph.Tos, (byte)rt!.Hoplimit, IPPROTO_ICMP);
@@ -162,7 +162,7 @@ public static partial class Icmp
 
     // Types that are not limited, and path MTU discovery, pass; the others take a token.
     [Linux("icmpv4_global_allow")]
-    private static bool IcmpGlobalAllow(NetnsIpv4 ipv4, int type, int code, out bool limited)
+    private static bool Icmpv4GlobalAllow(NetnsIpv4 ipv4, int type, int code, out bool limited)
     {
         limited = false;
         if (type > NR_ICMP_TYPES || (type == ICMP_DEST_UNREACH && code == ICMP_FRAG_NEEDED))
@@ -180,7 +180,7 @@ public static partial class Icmp
     }
 
     [Linux("icmpv4_xrlim_allow")]
-    private static bool IcmpXrlimAllow(NetnsIpv4 ipv4, Rtable rt, in Flowi4 fl4, bool limited)
+    private static bool Icmpv4XrlimAllow(NetnsIpv4 ipv4, Rtable rt, in Flowi4 fl4, bool limited)
     {
         const int XrlimBurstFactor = 6;
         if (!limited || (rt.Dev.Flags & IFF_LOOPBACK) != 0)

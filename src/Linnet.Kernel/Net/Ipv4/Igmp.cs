@@ -159,7 +159,7 @@ public static class Igmp
     /// <param name="srcAddr">The sender.</param>
     /// <param name="proto">Transport protocol.</param>
     [Linux("ip_check_mc_rcu")]
-    public static bool IpCheckMc(InDevice inDev, uint mcAddr, uint srcAddr, byte proto) =>
+    public static bool IpCheckMcRcu(InDevice inDev, uint mcAddr, uint srcAddr, byte proto) =>
         proto == IPPROTO_IGMP || inDev.McList.Contains(mcAddr);
 
     [Linux("__ip_mc_join_group")]

@@ -11,7 +11,7 @@ public static partial class Route
     /// 0, -EINVAL for addresses that cannot be on the wire, -EXDEV when the reverse path differs, -EHOSTUNREACH where
     /// this host does not forward.
     /// </returns>
-    [Linux("ip_route_input_noref")]
+    [Linux("ip_route_input", "include/net/route.h")]
     public static int IpRouteInput(SkBuff skb, uint daddr, uint saddr, byte tos, NetDevice dev)
     {
         tos &= IPTOS_TOS_MASK;
@@ -25,7 +25,7 @@ public static partial class Route
     {
         if (InDevice.Get(dev) is not { } inDev)
             return -EINVAL;
-        if (!Igmp.IpCheckMc(inDev, daddr, saddr, skb.IpHdr.Protocol))
+        if (!Igmp.IpCheckMcRcu(inDev, daddr, saddr, skb.IpHdr.Protocol))
             return -EINVAL;
         if (Ipv4Addr.IsMulticast(saddr) || Ipv4Addr.IsLbcast(saddr) || skb.Protocol != ETH_P_IP)
             return -EINVAL;
@@ -59,14 +59,14 @@ public static partial class Route
         if (InDevice.Get(dev) is not { } inDev)
             return -EINVAL;
         if (Ipv4Addr.IsMulticast(saddr) || Ipv4Addr.IsLbcast(saddr))
-            return Martian(net, dev, daddr, saddr, -EINVAL);
+            return IpHandleMartianSource(net, dev, daddr, saddr, -EINVAL);
         if (Ipv4Addr.IsLbcast(daddr) || (saddr == 0 && daddr == 0))
             return BroadcastInput(skb, saddr, tos, dev, inDev, default);
         if (Ipv4Addr.IsZeronet(saddr) || Ipv4Addr.IsZeronet(daddr))
-            return Martian(net, dev, daddr, saddr, -EINVAL);
+            return IpHandleMartianSource(net, dev, daddr, saddr, -EINVAL);
         if ((Ipv4Addr.IsLoopback(daddr) || Ipv4Addr.IsLoopback(saddr)) && (dev.Flags & IFF_LOOPBACK) == 0
             && !inDev.OrConf(Ipv4Devconf.RouteLocalnet))
-            return Martian(net, dev, daddr, saddr, -EINVAL);
+            return IpHandleMartianSource(net, dev, daddr, saddr, -EINVAL);
 
         Flowi4 fl4 = new()
         {
@@ -90,7 +90,7 @@ public static partial class Route
         {
             err = FibFrontend.FibValidateSource(net, skb, saddr, daddr, tos, Flowi4.LOOPBACK_IFINDEX, dev, inDev);
             if (err < 0)
-                return Martian(net, dev, daddr, saddr, err);
+                return IpHandleMartianSource(net, dev, daddr, saddr, err);
             LocalInput(skb, 0, in res);
             return 0;
         }
@@ -98,7 +98,7 @@ public static partial class Route
         if (!Forwards(inDev))
             return NoRoute(skb, inDev, forwarding: false, -EHOSTUNREACH);
         if (res.Type != RTN_UNICAST)
-            return Martian(net, dev, daddr, saddr, -EINVAL);
+            return IpHandleMartianSource(net, dev, daddr, saddr, -EINVAL);
         return MkrouteInput(skb, in res, inDev, daddr, saddr, tos);
     }
 
@@ -112,7 +112,7 @@ public static partial class Route
         {
             int err = FibFrontend.FibValidateSource(dev.Net, skb, saddr, 0, tos, 0, dev, inDev);
             if (err < 0)
-                return Martian(dev.Net, dev, skb.IpHdr.Daddr, saddr, err);
+                return IpHandleMartianSource(dev.Net, dev, skb.IpHdr.Daddr, saddr, err);
         }
 
         FibResult broadcast = res with { Type = RTN_BROADCAST };
@@ -170,7 +170,7 @@ public static partial class Route
         NetDevice outDev = nh.NhDev!;
         int err = FibFrontend.FibValidateSource(net, skb, saddr, daddr, tos, outDev.Ifindex, inDev.Dev, inDev);
         if (err < 0)
-            return Martian(net, inDev.Dev, daddr, saddr, err);
+            return IpHandleMartianSource(net, inDev.Dev, daddr, saddr, err);
         FibNhException? fnhe = nh.Exceptions.Find(net, daddr);
         Rtable? cached = fnhe != null ? fnhe.RthInput : nh.RthInput;
         if (cached != null && cached.Check() && cached.RtIif == inDev.Dev.Ifindex)
@@ -195,7 +195,7 @@ public static partial class Route
     }
 
     [Linux("ip_handle_martian_source")]
-    private static int Martian(NetNamespace net, NetDevice dev, uint daddr, uint saddr, int err)
+    private static int IpHandleMartianSource(NetNamespace net, NetDevice dev, uint daddr, uint saddr, int err)
     {
         if (InDevice.Get(dev)?.OrConf(Ipv4Devconf.LogMartians) == true)
         {

@@ -202,7 +202,7 @@ public static partial class Route
         else if (type == RTN_MULTICAST)
         {
             flags |= Rtable.RTCF_MULTICAST;
-            if (loopback || Igmp.IpCheckMc(inDev, fl4.Daddr, fl4.Saddr, fl4.Flowi4Proto))
+            if (loopback || Igmp.IpCheckMcRcu(inDev, fl4.Daddr, fl4.Saddr, fl4.Flowi4Proto))
                 flags |= Rtable.RTCF_LOCAL;
             cache = false;
             if (res.Prefixlen < 4)

@@ -177,7 +177,7 @@ public static class TcpRequestSockOpsV4
             if (iph.HeaderLength <= Iphdr.Size)
                 return null;
             IpOptions options = new() { Optlen = (byte)(iph.HeaderLength - Iphdr.Size) };
-            if (IpOptions.IpOptionsCompile(net, ref options, skb.NetworkHeaderSpan, null, out _) != 0)
+            if (IpOptions.IpOptionsCompile(net, ref options, iph.Bytes[Iphdr.Size..].ToArray(), skb, out _) != 0)
                 return null;
             return IpOptions.IpOptionsEcho(net, skb, options);
         }
