@@ -54,7 +54,7 @@ public static partial class AfInet
         int type = FibFrontend.InetAddrType(net, saddr);
         if (!InetAddrValidOrNonlocal(sk, saddr, type))
             return -EADDRNOTAVAIL;
-        if ((flags & BindFlags.NoCapNetBindService) == 0 && snum != 0 && snum < net.Ipv4.SysctlIpProtSock
+        if ((flags & BindFlags.NoCapNetBindService) == 0 && snum != 0 && InetConnectionSockOps.InetPortRequiresBindService(net, snum)
             && !TaskStruct.Current.NsCapable(net.UserNs, CAP_NET_BIND_SERVICE))
             return -EACCES;
 

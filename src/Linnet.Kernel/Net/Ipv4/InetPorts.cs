@@ -7,25 +7,6 @@ namespace Linnet.Kernel.Net.Ipv4;
 [LinuxFile("net/ipv4/inet_connection_sock.c")]
 internal static class InetPorts
 {
-    /// <summary>The ports that a socket may be given: its own range inside the namespace's, or the namespace's.</summary>
-    [Linux("inet_sk_get_local_port_range")]
-    public static void SkGetLocalPortRange(InetSock sk, out int low, out int high)
-    {
-        uint range = Volatile.Read(ref sk.SkNet.Ipv4.IpLocalPortRange);
-        low = (int)(range & 0xFFFF);
-        high = (int)(range >> 16);
-        int ownLow = (int)(sk.LocalPortRange & 0xFFFF);
-        int ownHigh = (int)(sk.LocalPortRange >> 16);
-        if (ownLow >= low && ownLow <= high)
-            low = ownLow;
-        if (ownHigh >= low && ownHigh <= high)
-            high = ownHigh;
-    }
-
-    /// <summary>Whether a port is never given out by itself (<c>ip_local_reserved_ports</c>).</summary>
-    public static bool InetIsLocalReservedPort(NetNamespace net, int port) =>
-        Volatile.Read(ref net.Ipv4.IpLocalReservedPorts) is { } reserved && (reserved[port >> 6] >> (port & 63) & 1) != 0;
-
     /// <summary>Whether a socket is bound to no address (<c>inet_rcv_saddr_any</c>).</summary>
     public static bool RcvSaddrAny(SockCommon sk) =>
         sk.SkcFamily == AF_INET6 ? sk.SkcV6RcvSaddr == 0 : sk.SkcRcvSaddr == 0;

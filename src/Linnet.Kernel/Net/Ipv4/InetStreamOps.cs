@@ -40,6 +40,9 @@ public sealed class InetStreamOps : InetOps
         Tcp.TcpSpliceRead(sock, pipe, length, flags);
 
     /// <inheritdoc/>
+    public override bool HasSetPeekOff => true;
+
+    /// <inheritdoc/>
     public override int SetPeekOff(Sock sk, int value) => sk.SkSetPeekOff(value);
 
     /// <inheritdoc/>

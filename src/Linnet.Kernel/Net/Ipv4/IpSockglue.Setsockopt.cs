@@ -232,7 +232,16 @@ public static partial class IpSockglue
         int err = IpOptions.IpOptionsGet(sk.SkNet, given, out IpOptionsRcu? options);
         if (err < 0)
             return err;
+        IpOptionsRcu? old = sk.InetOpt;
         sk.InetOpt = options is { Opt.Optlen: 0 } ? null : options;
+        // What options take of each segment, TCP must not fill.
+        if (sk is TcpSock tp)
+        {
+            tp.IcskExtHdrLen -= old?.Opt.Optlen ?? 0;
+            tp.IcskExtHdrLen += sk.InetOpt?.Opt.Optlen ?? 0;
+            TcpOutput.TcpSyncMss(tp, tp.IcskPmtuCookie);
+        }
+
         return 0;
     }
 

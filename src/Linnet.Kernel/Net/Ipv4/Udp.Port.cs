@@ -105,7 +105,7 @@ public static partial class Udp
     private static int PickPort(UdpSock sk, UdpTable table)
     {
         NetNamespace net = sk.SkNet;
-        InetPorts.SkGetLocalPortRange(sk, out int low, out int high);
+        InetConnectionSockOps.InetSkGetLocalPortRange(sk, out int low, out int high);
         uint rand = net.Machine.Random.NextU32();
         ushort first = (ushort)((((ulong)rand * (uint)(high - low + 1)) >> 32) + (uint)low);
         ushort stride = (ushort)((rand | 1) << UdpTable.Log);
@@ -120,7 +120,7 @@ public static partial class Udp
             do
             {
                 if (snum >= low && snum <= high && !taken[snum >> UdpTable.Log]
-                    && !InetPorts.InetIsLocalReservedPort(net, snum))
+                    && !InetConnectionSockOps.InetIsLocalReservedPort(net, snum))
                 {
                     int err = EnterTables(sk, table, ref hslot, snum);
                     hslot.Guard.Unlock();

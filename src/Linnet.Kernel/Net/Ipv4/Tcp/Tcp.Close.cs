@@ -40,7 +40,7 @@ public static partial class Tcp
     }
 
     /// <summary>The user closes the socket; the connection goes on by itself. Waits only for a lingering close.</summary>
-    /// <param name="tp">The socket, not locked.</param>
+    /// <param name="tp">The socket, not locked; the caller's reference is given back.</param>
     /// <param name="timeout">How long to linger, in ns; 0 for not at all.</param>
     [Linux("tcp_close")]
     public static void TcpClose(TcpSock tp, long timeout)
@@ -180,11 +180,11 @@ public static partial class Tcp
         }
     }
 
-    // The connection loses its socket; from here on only its timers and the peer keep it. The reference that is taken here
-    // lets the caller finish with a connection that destroys itself; the socket's own goes with the destruction.
+    // The connection loses its socket; from here on only its timers and the peer keep it.
     private static void AdjudgeToDeath(TcpSock tp)
     {
         int state = tp.SkState;
+        // Given back by tcp_close, which still has to release the socket.
         tp.SockHold();
         Sock.SockOrphan(tp);
         tp.BhLockSock();
