@@ -23,13 +23,15 @@ need_sdk() {
 
 # The built programs find the runtime that the SDK came with, wherever that is.
 find_runtime() {
-    if [ -z "${DOTNET_ROOT:-}" ]; then
-        local dotnet
-        dotnet=$(command -v dotnet || true)
-        [ -n "$dotnet" ] || { [ -x "${HOME:-/root}/.dotnet/dotnet" ] && dotnet=${HOME:-/root}/.dotnet/dotnet; } || return 0
-        DOTNET_ROOT=$(dirname "$(readlink -f "$dotnet")")
-        export DOTNET_ROOT
-    fi
+    [ -z "${DOTNET_ROOT:-}" ] || return 0
+    local dotnet directory
+    dotnet=$(command -v dotnet || true)
+    [ -n "$dotnet" ] || dotnet=${HOME:-/root}/.dotnet/dotnet
+    [ -x "$dotnet" ] || return 0
+    directory=$(dirname "$(readlink -f "$dotnet")")
+    # A script in front of the real dotnet has no runtime beside it; the real one knows.
+    [ -d "$directory/host/fxr" ] || directory=$("$dotnet" --list-runtimes | sed -n 's|^Microsoft.NETCore.App .*\[\(.*\)/shared/.*|\1|p' | tail -n 1)
+    [ ! -d "$directory/host/fxr" ] || export DOTNET_ROOT=$directory
 }
 
 # need_tools COMMAND=PACKAGE...: installs the Debian packages of missing commands when root; says what is missing if not.

@@ -110,7 +110,9 @@ internal sealed class TraceWeaver(ModuleDefinition module, string projectDirecto
             if (p.ParameterType.FullName == "Linnet.Kernel.Machine")
                 continue;
             TypeReference type = p.ParameterType is RequiredModifierType modified ? modified.ElementType : p.ParameterType;
-            char direction = type is not ByReferenceType || p.IsIn ? 'i' : p.IsOut ? 'o' : 'r';
+            // What a function puts into a span that it was given is seen when it returns.
+            bool isBuffer = type.Name == "Span`1" && IsByteSpan(type);
+            char direction = isBuffer ? 'r' : type is not ByReferenceType || p.IsIn ? 'i' : p.IsOut ? 'o' : 'r';
             parameters.Add(new Parameter(p.Name, direction, type, p.Index + (method.HasThis ? 1 : 0)));
         }
 

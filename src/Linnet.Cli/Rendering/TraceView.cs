@@ -63,7 +63,8 @@ internal sealed class TraceView(Terminal terminal)
             line.Add(" ...", Ink.Faint);
         else if (call.Result is { } result)
             line.Add(" = ").Add(result.Text, call.Errno != 0 ? Ink.Bad : Ink.Good);
-        foreach (TraceValue output in call.Outputs)
+        // Of what goes both ways, only what the function changed.
+        foreach (TraceValue output in call.Outputs.Except(call.Arguments))
             line.Add(", ").Add(output.Parameter.Name + ": ", Ink.Faint).Add(output.Text, Ink.Value);
     }
 }

@@ -78,6 +78,9 @@ public sealed class TraceCall
 
     internal TraceSession[] Sessions { get; }
 
+    // Whether what is being recorded is what the function gives back.
+    internal bool HasEntered => hasEntered;
+
     private TraceFormatter Formatter => Sessions[0].Formatter;
 
     /// <summary>The number that an argument had, or null where it has no such argument or it is no number.</summary>
@@ -153,8 +156,9 @@ public sealed class TraceCall
     // The entries of system calls have pointers as numbers; these are printed as the pointers of inner functions are.
     private string IntegerText(TraceParameter parameter, long value)
     {
-        bool isPointer = !hasEntered && parameter.Type == "ulong" && value != 0
-            && Point.Symbol.StartsWith("__x64_sys_", StringComparison.Ordinal) && !NumbersOfCalls.Contains(parameter.Name);
+        bool isPointer = !hasEntered && parameter.Type == "ulong" && Point.Symbol.StartsWith("__x64_sys_", StringComparison.Ordinal) && !NumbersOfCalls.Contains(parameter.Name);
+        if (isPointer && value == 0)
+            return "NULL";
         if (!isPointer)
             return Formatter.Integer(this, parameter, value);
         objects.Add((arguments.Count, Uaccess.User((ulong)value)));

@@ -38,8 +38,13 @@ public sealed class Beautifier : TraceFormatter
     /// <inheritdoc/>
     public override string Bytes(TraceCall call, TraceParameter parameter, ReadOnlySpan<byte> bytes, int length)
     {
-        if (parameter.Name is "addr" or "uaddr" or "address" or "name" or "sockaddr")
+        bool isBuffer = parameter.Type.StartsWith("Span<", StringComparison.Ordinal);
+        if (isBuffer && !call.HasEntered)
+            return $"[{Names.Number(length)}]";
+        if (parameter.Name is "addr" or "uaddr" or "kaddr" or "address" or "name" or "sockaddr")
             return SockaddrText.Format(bytes);
+        if (length == 6 && parameter.Name is "saddr" or "daddr" or "haddr" or "lladdr" or "mac")
+            return string.Join(':', bytes.ToArray().Select(b => b.ToString("x2", CultureInfo.InvariantCulture)));
         if (parameter.Name is "optval" or "value" && length == 4)
             return $"[{Names.Number(BitConverter.ToInt32(bytes))}]";
         return Quote(bytes, length);
@@ -90,8 +95,16 @@ public sealed class Beautifier : TraceFormatter
 
         if (parameter.Type == "uint" && symbol.Contains("poll", StringComparison.Ordinal))
             return Names.PollMask(value);
-        if (symbol == "update_socket_protocol")
-            return Names.Protocol(call.Argument("family"), value);
+        switch (symbol)
+        {
+            case "update_socket_protocol":
+                return Names.Protocol(call.Argument("family"), value);
+            case "eth_type_trans":
+                return Names.EtherType(value);
+        }
+
+        if (symbol.Contains("addr_type", StringComparison.Ordinal))
+            return Names.RouteType(value);
         return parameter.Type == "ulong" ? ((ulong)value).ToString(CultureInfo.InvariantCulture) : Names.Number(value);
     }
 
@@ -151,7 +164,7 @@ public sealed class Beautifier : TraceFormatter
                 return Names.SocketCall(value);
             case "events" or "mask" or "pollFlags" or "key":
                 return Names.PollMask(value);
-            case "cap" or "capability":
+            case "cap" or "capability" when !symbol.Contains("filter", StringComparison.Ordinal):
                 return Names.Capability(value);
             case "state" or "oldstate" or "newstate" when symbol.Contains("tcp_ca", StringComparison.Ordinal)
                 || symbol.Contains("tcp_set_ca", StringComparison.Ordinal):
@@ -197,6 +210,6 @@ public sealed class Beautifier : TraceFormatter
         || call.Point.File.StartsWith("drivers/", StringComparison.Ordinal);
 
     private static bool IsAddress(string name) =>
-        name.EndsWith("addr", StringComparison.OrdinalIgnoreCase) || name.EndsWith("address", StringComparison.OrdinalIgnoreCase)
-        || name is "sip" or "tip" or "gw" or "nexthop" or "dst" or "src";
+        name is "addr" or "saddr" or "daddr" or "rcvSaddr" or "raddr" or "laddr" or "address" or "local" or "remote" or "bound"
+            or "sip" or "tip" or "gw" or "nexthop" or "dst" or "src" or "mask" or "group" or "newSaddr" or "oldSaddr";
 }

@@ -35,6 +35,7 @@ public static class Names
     private static readonly NameTable IcmpTypes = new(nameof(IcmpH), "ICMP_", to: "ICMP_ADDRESSREPLY");
     private static readonly NameTable EtherTypes = new(nameof(IfEtherH), "ETH_P_");
     private static readonly NameTable NetlinkFamilies = new(nameof(NetlinkH), "NETLINK_", to: "NETLINK_SMC");
+    private static readonly NameTable RouteTypes = new(nameof(RtnetlinkH), "RTN_", to: "RTN_XRESOLVE");
     private static readonly NameTable SocketCalls = new(nameof(SocketH), "SYS_");
 
     /// <summary><c>AF_INET</c>.</summary>
@@ -129,6 +130,9 @@ public static class Names
 
     /// <summary><c>ETH_P_IP</c>, or hexadecimal.</summary>
     public static string EtherType(long value) => EtherTypes.Find(value) ?? Hex(value);
+
+    /// <summary><c>RTN_LOCAL</c>.</summary>
+    public static string RouteType(long value) => RouteTypes.Name(value);
 
     /// <summary><c>SYS_SOCKET</c>, the number of a call in <c>socketcall</c>.</summary>
     public static string SocketCall(long value) => SocketCalls.Name(value);

@@ -4,6 +4,7 @@ using System.Text;
 using Linnet.Kernel.Fs;
 using Linnet.Kernel.Net;
 using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Ipv4;
 
 namespace Linnet.Kernel.Trace.Beauty;
 
@@ -22,6 +23,11 @@ internal static class Objects
         Fs.File file => FormatFile(file),
         NetNamespace net => $"net:[{Names.Number(net.Inum)}]",
         NetDevice device => device.Name,
+        Flowi4 flow => FormatFlow(flow),
+        Rtable route => FormatRoute(route),
+        FibResult result => FormatFib(result),
+        InIfaddr address => $"{Names.Ipv4(address.IfaLocal)}/{Names.Number(address.IfaPrefixlen)}",
+        Neighbour neighbour => $"neigh({Names.Ipv4((long)(uint)neighbour.Key)} dev {neighbour.Dev.Name})",
         TaskStruct task => $"{task.Comm}/{Names.Number(task.Pid)}",
         Proto proto => SnakeCase(proto.GetType().Name),
         ProtoOps ops => SnakeCase(ops.GetType().Name),
@@ -97,6 +103,31 @@ internal static class Objects
 
         return $"{string.Join('|', flags)} seq {seq}";
     }
+
+    private static string FormatFlow(in Flowi4 flow)
+    {
+        var text = new StringBuilder("{ ");
+        if (flow.Flowi4Proto != 0)
+            text.Append(Names.Protocol(AF_INET, flow.Flowi4Proto)).Append(' ');
+        text.Append(Names.Ipv4(flow.Saddr));
+        if (flow.FlSport != 0)
+            text.Append(':').Append(flow.FlSport);
+        text.Append(" -> ").Append(Names.Ipv4(flow.Daddr));
+        if (flow.FlDport != 0)
+            text.Append(':').Append(flow.FlDport);
+        if (flow.Flowi4Oif != 0)
+            text.Append(" oif ").Append(flow.Flowi4Oif);
+        return text.Append(" }").ToString();
+    }
+
+    private static string FormatRoute(Rtable route)
+    {
+        string type = Names.RouteType(route.RtType)["RTN_".Length..].ToLowerInvariant();
+        return route.RtGw4 != 0 ? $"rt({type} via {Names.Ipv4(route.RtGw4)} dev {route.Dev.Name})" : $"rt({type} dev {route.Dev.Name})";
+    }
+
+    private static string FormatFib(in FibResult result) =>
+        result.Fi == null ? "{}" : $"{{ {Names.RouteType(result.Type)} {Names.Ipv4(result.Prefix)}/{Names.Number(result.Prefixlen)} }}";
 
     private static string FormatMessage(MsgHdr msg)
     {
