@@ -35,12 +35,18 @@ internal static class TraceCommand
     {
         Argument<string> program = new("PROGRAM") { Description = "The calls, or - to read them from standard input." };
         Option<bool> json = new("--json") { Description = "Write JSON, for tools." };
+        Option<string?> policy = new("--policy")
+        {
+            Description = "Load a security policy before the first call.",
+            HelpName = "FILE",
+        };
+        Option<string?> comm = new("--comm") { Description = "Run under this program name, as policies see it.", HelpName = "NAME" };
         Option<uint?> uid = new("--uid") { Description = "Run as this user, without capabilities unless it is 0.", HelpName = "N" };
         Option<bool> dropCaps = new("--drop-caps") { Description = "Run without capabilities." };
         Option<string?> pcap = new("--pcap") { Description = "Write the packets as pcapng.", HelpName = "FILE" };
         Option<bool> source = new("--source") { Description = "Show where each function is in Linnet's sources." };
         Option<bool> time = new("--time") { Description = "Show the machine's time at each call, in microseconds since boot." };
-        Command command = new("trace", About + "\n" + Calls()) { program, json, uid, dropCaps, pcap, source, time };
+        Command command = new("trace", About + "\n" + Calls()) { program, json, policy, comm, uid, dropCaps, pcap, source, time };
         command.SetAction(parsed =>
         {
             string text = parsed.GetValue(program)!;
@@ -48,6 +54,8 @@ internal static class TraceCommand
                 text = Console.In.ReadToEnd();
             var options = new TraceMachineOptions
             {
+                PolicyFile = parsed.GetValue(policy),
+                Comm = parsed.GetValue(comm) ?? "trace",
                 Uid = parsed.GetValue(uid),
                 DropCapabilities = parsed.GetValue(dropCaps),
                 PcapFile = parsed.GetValue(pcap),
@@ -75,6 +83,8 @@ internal static class TraceCommand
             view.Print(call.Trace);
             if (call.Refusal is { } refusal)
                 terminal.Write(Explain(refusal));
+            foreach (string text in call.PolicyRefusals)
+                terminal.Write(text, Ink.Bad);
             if (call.Outcome == null)
                 return 1;
         }
@@ -156,6 +166,14 @@ internal static class TraceCommand
             json.WriteStartArray("undone");
             foreach (TraceCall undone in refusal.Unwound)
                 json.WriteStringValue(undone.Point.Symbol);
+            json.WriteEndArray();
+        }
+
+        if (call.PolicyRefusals.Count > 0)
+        {
+            json.WriteStartArray("policy");
+            foreach (string text in call.PolicyRefusals)
+                json.WriteStringValue(text);
             json.WriteEndArray();
         }
 

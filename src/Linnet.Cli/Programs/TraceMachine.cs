@@ -4,6 +4,7 @@ using Linnet.Kernel.Arch.X86;
 using Linnet.Kernel.Drivers;
 using Linnet.Kernel.Fs;
 using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Security;
 using Linnet.Kernel.Trace;
 using Linnet.Kernel.Trace.Beauty;
 using Linnet.Kernel.Uapi;
@@ -14,6 +15,12 @@ namespace Linnet.Cli.Programs;
 /// <summary>What a traced program runs on.</summary>
 internal sealed record TraceMachineOptions
 {
+    /// <summary>A security policy to load, or null.</summary>
+    public string? PolicyFile { get; init; }
+
+    /// <summary>The program's name.</summary>
+    public string Comm { get; init; } = "trace";
+
     /// <summary>The user, or null for root.</summary>
     public uint? Uid { get; init; }
 
@@ -29,7 +36,9 @@ internal sealed record TraceMachineOptions
 /// <param name="Outcome">What it returned; null when it would have waited for ever.</param>
 /// <param name="Trace">The functions that ran.</param>
 /// <param name="Refusal">Where it was refused, when it was.</param>
-internal sealed record TracedCall(Statement Statement, CallOutcome? Outcome, IReadOnlyList<TraceNode> Trace, Refusal? Refusal);
+/// <param name="PolicyRefusals">What the policy says of what it refused.</param>
+internal sealed record TracedCall(
+    Statement Statement, CallOutcome? Outcome, IReadOnlyList<TraceNode> Trace, Refusal? Refusal, IReadOnlyList<string> PolicyRefusals);
 
 /// <summary>A machine with a loopback device, in virtual time, whose task makes the calls of a program.</summary>
 internal sealed class TraceMachine : IDisposable
@@ -40,6 +49,7 @@ internal sealed class TraceMachine : IDisposable
     private readonly TaskStruct task;
     private readonly CallRunner runner;
     private readonly TraceTree tree = new();
+    private readonly List<string> refusals = [];
 
     /// <summary>Boots it.</summary>
     public TraceMachine(TraceMachineOptions options)
@@ -59,7 +69,9 @@ internal sealed class TraceMachine : IDisposable
 
         using (machine.Enter())
             Dev.DevOpen(loopback);
-        task = new TaskStruct(machine, "trace", Credentials(options), machine.InitNsproxy);
+        if (options.PolicyFile != null)
+            LoadPolicy(options.PolicyFile);
+        task = new TaskStruct(machine, options.Comm, Credentials(options), machine.InitNsproxy);
         var memory = new ProgramMemory();
         task.Mm = memory;
         runner = new CallRunner(memory, Invoke);
@@ -84,7 +96,9 @@ internal sealed class TraceMachine : IDisposable
 
         IReadOnlyList<TraceNode> trace = tree.Take();
         Refusal? refusal = outcome is { Result: < 0 and >= -4095 } ? Refusal.Find(trace, (int)-outcome.Result) : null;
-        return new TracedCall(statement, outcome, trace, refusal);
+        string[] byPolicy = [.. refusals];
+        refusals.Clear();
+        return new TracedCall(statement, outcome, trace, refusal, byPolicy);
     }
 
     /// <summary>Ends the machine.</summary>
@@ -92,6 +106,30 @@ internal sealed class TraceMachine : IDisposable
     {
         simulation.Dispose();
         capture?.Dispose();
+    }
+
+    private void LoadPolicy(string path)
+    {
+        var module = new PolicyModule(ReadPolicy(path));
+        module.Refusing += refusal => refusals.Add(refusal.ToString());
+        Lsm.SecurityAddHooks(machine, module);
+    }
+
+    private static Policy ReadPolicy(string path)
+    {
+        try
+        {
+            return Policy.Parse(System.IO.File.ReadAllText(path), path);
+        }
+        catch (PolicySyntaxException e)
+        {
+            string more = e.Errors.Count > 1 ? $" (and {e.Errors.Count - 1} more)" : "";
+            throw new UsageException(e.Errors[0] + more);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"cannot read the policy {path}: {e.Message.TrimEnd('.')}");
+        }
     }
 
     private Cred Credentials(TraceMachineOptions options)

@@ -71,8 +71,9 @@ internal static class Objects
             text.Append(' ').Append(Names.Ipv4(sk.SkcRcvSaddr)).Append(':').Append(sk.SkcNum);
         if (sk.SkcDaddr != 0 || sk.SkcDport != 0)
             text.Append("->").Append(Names.Ipv4(sk.SkcDaddr)).Append(':').Append(sk.SkcDport);
-        if (isTcp)
-            text.Append(' ').Append(Names.TcpState(sk.SkcState)["TCP_".Length..]);
+        // State 0 is that of a sock that is not initialised yet.
+        if (isTcp && sk.SkcState != 0)
+            text.Append(' ').Append(Names.TcpState(sk.SkcState).Replace("TCP_", "", StringComparison.Ordinal));
         return $"sk({text})";
     }
 
@@ -122,7 +123,7 @@ internal static class Objects
 
     private static string FormatRoute(Rtable route)
     {
-        string type = Names.RouteType(route.RtType)["RTN_".Length..].ToLowerInvariant();
+        string type = Names.RouteType(route.RtType).Replace("RTN_", "", StringComparison.Ordinal).ToLowerInvariant();
         return route.RtGw4 != 0 ? $"rt({type} via {Names.Ipv4(route.RtGw4)} dev {route.Dev.Name})" : $"rt({type} dev {route.Dev.Name})";
     }
 
