@@ -31,7 +31,7 @@ public class TraceCommandTests
         CliRun run = await CliRun.RunAsync("trace", "socket(AF_INET, SOCK_STREAM, IPPROTO_UDP)");
         Assert.Equal(0, run.Status);
         Assert.Equal("socket(AF_INET, SOCK_STREAM, IPPROTO_UDP) = -1 EPROTONOSUPPORT (Protocol not supported)", run.Lines[0]);
-        Assert.StartsWith("refused in inet_create (net/ipv4/af_inet.c); then undone: sock_release", run.Lines[^1]);
+        Assert.StartsWith("refused in inet_create (net/ipv4/af_inet.c); then undone: module_put, sock_release", run.Lines[^1]);
     }
 
     [Fact]
