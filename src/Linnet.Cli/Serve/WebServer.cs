@@ -96,6 +96,7 @@ internal sealed class WebServer(Terminal terminal, ServeOptions options)
             {
                 tap.Attach(web.AddTun(tap: true, TapAddress));
                 tap.Configure(TapHostAddress.Address, TapHostAddress.PrefixLength);
+                web.AddRoute(IPNetworkAddress.Parse("0.0.0.0/0"), TapHostAddress.Address);
                 return tap;
             }
             catch

@@ -95,6 +95,9 @@ public sealed class WaitQueueHead
         // The caller has just made true what a waiter, once in the queue, looks for: without a full barrier here each
         // could miss the other (smp_mb() of skwq_has_sleeper).
         Interlocked.MemoryBarrier();
+        // A waiter adds itself and then looks at what it waits for; who changed that has to look for the waiter after the
+        // change, or both miss each other (wq_has_sleeper).
+        Interlocked.MemoryBarrier();
         if (Volatile.Read(ref first) == null)
             return;
         WakeUpLocked(key, exclusiveLimit: 1);

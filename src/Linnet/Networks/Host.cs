@@ -72,9 +72,9 @@ public sealed class Host
         Check(Fork.CopyProcess(init, 0, out TaskStruct? child), $"make a task on {Name}");
         TaskStruct task = child!;
         task.Comm = comm.Length > 15 ? comm[..15] : comm;
-        task.Cred = cred ?? task.Cred;
         Rlimit limit = new() { RlimCur = MostDescriptors, RlimMax = MostDescriptors };
         Check(task.Rlimits.DoPrlimit(task, RLIMIT_NOFILE, limit, out _), "raise the limit of descriptors");
+        task.Cred = cred ?? task.Cred;
         lock (gate)
             tasks.Add(task);
         return new Syscalls(this, task);

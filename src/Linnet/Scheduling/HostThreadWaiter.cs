@@ -29,13 +29,14 @@ internal abstract class HostThreadWaiter : ThreadWaiter
             WakeUp();
     }
 
-    protected override void Reset() => Volatile.Write(ref State, Clear);
+    // A full fence: what the thread looks at next must not have been read before the signal was forgotten.
+    protected override void Reset() => Interlocked.Exchange(ref State, Clear);
 
     protected override void Park()
     {
         if (!Spin() && Interlocked.CompareExchange(ref State, Asleep, Clear) == Clear)
             Sleep();
-        Volatile.Write(ref State, Clear);
+        Reset();
     }
 
     /// <summary>Sleeps while the state is <see cref="Asleep"/>.</summary>
