@@ -182,6 +182,18 @@ public abstract class FileOperations
     /// <summary>Moves data out of a pipe (<c>splice_write</c>).</summary>
     public virtual long SpliceWrite(File file, Pipe pipe, long length, uint flags) => -EINVAL;
 
+    /// <summary>Writes one piece of a splice or of <c>sendfile</c>.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="data">The piece.</param>
+    /// <param name="more">Whether more follows at once, so that the file may wait for it.</param>
+    /// <returns>Bytes written or a negative errno.</returns>
+    public virtual long WriteSpliced(File file, ref IovIter data, bool more) => WriteIter(file, ref data);
+
+    /// <summary>What was said to follow does not come (<c>splice_eof</c>).</summary>
+    public virtual void SpliceEof(File file)
+    {
+    }
+
     /// <summary>Called at each close of a descriptor (<c>flush</c>).</summary>
     public virtual int Flush(File file) => 0;
 

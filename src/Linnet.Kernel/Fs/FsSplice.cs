@@ -103,9 +103,14 @@ public static class FsSplice
             IovIter room = new(page.Pointer(0), Math.Min(RoundBytes, count - sent));
             long got = ret = input.FOp.ReadAt(input, ref room, pos);
             if (got <= 0)
+            {
+                if (sent > 0)
+                    output.FOp.SpliceEof(output);
                 break;
+            }
+
             IovIter data = new(page.Pointer(0), got);
-            ret = output.FOp.WriteIter(output, ref data);
+            ret = output.FOp.WriteSpliced(output, ref data, more: sent + got < count);
             if (ret <= 0)
                 break;
             sent += ret;
@@ -156,7 +161,8 @@ public static class FsSplice
             if (!pipe.TryTake((int)Math.Min(length - moved, int.MaxValue), out PipeBuffer piece))
                 continue;
             IovIter data = new(piece.Page.Pointer(piece.Offset), piece.Len);
-            ret = file.FOp.WriteIter(file, ref data);
+            bool more = (flags & SPLICE_F_MORE) != 0 || (moved + piece.Len < length && !pipe.IsEmpty);
+            ret = file.FOp.WriteSpliced(file, ref data, more);
             int written = (int)Math.Max(ret, 0);
             moved += written;
             if (written == piece.Len)

@@ -105,7 +105,10 @@ public abstract class ProtoOps
     [Linux("sock_no_mmap", "net/core/sock.c")]
     public virtual int Mmap(File file, Socket sock, long length, int prot) => -ENODEV;
 
-    /// <summary>Moves received data into a pipe (<c>splice_read</c>); null when the family has no way of its own.</summary>
+    /// <summary>Whether there is a <see cref="SpliceRead"/>; without, data is copied through a read.</summary>
+    public virtual bool HasSpliceRead => false;
+
+    /// <summary>Moves received data into a pipe (<c>splice_read</c>); -EAGAIN when there is none.</summary>
     public virtual long SpliceRead(Socket sock, Pipe pipe, long length, uint flags) => -EINVAL;
 
     /// <summary>The splice that fed the socket ended (<c>splice_eof</c>).</summary>

@@ -33,16 +33,7 @@ public sealed class SocketFileOps : FileOperations
 
     /// <inheritdoc/>
     [Linux("sock_write_iter")]
-    public override long WriteIter(File file, ref IovIter from)
-    {
-        Socket sock = SocketOf(file);
-        SocketCall call = SocketCall.Rent(sock.Machine);
-        call.Msg.Reset(from, DontWait(file) | (sock.Type == SOCK_SEQPACKET ? MSG_EOR : 0));
-        long ret = Socket.SockSendmsgCore(sock, call.Msg);
-        from = call.Msg.MsgIter;
-        call.Return();
-        return ret;
-    }
+    public override long WriteIter(File file, ref IovIter from) => Write(file, ref from, 0);
 
     /// <inheritdoc/>
     [Linux("sock_poll")]
@@ -85,7 +76,26 @@ public sealed class SocketFileOps : FileOperations
     public override long SpliceRead(File file, Pipe pipe, long length, uint flags)
     {
         Socket sock = SocketOf(file);
-        return sock.Ops!.SpliceRead(sock, pipe, length, flags);
+        if (!sock.Ops!.HasSpliceRead)
+            return FsSplice.CopySpliceRead(file, pipe, length, flags);
+        SocketOperation operation = SocketOperation.Splice(sock, pipe, length, flags, file.FFlags);
+        return SocketWait.Run(ref operation);
+    }
+
+    /// <inheritdoc/>
+    public override long SpliceWrite(File file, Pipe pipe, long length, uint flags) =>
+        FsSplice.IterFileSpliceWrite(file, pipe, length, flags);
+
+    /// <inheritdoc/>
+    public override long WriteSpliced(File file, ref IovIter data, bool more) =>
+        Write(file, ref data, more ? MSG_MORE : 0);
+
+    /// <inheritdoc/>
+    [Linux("sock_splice_eof")]
+    public override void SpliceEof(File file)
+    {
+        Socket sock = SocketOf(file);
+        sock.Ops!.SpliceEof(sock);
     }
 
     /// <inheritdoc/>
@@ -95,6 +105,17 @@ public sealed class SocketFileOps : FileOperations
         stat.StMode = S_IFSOCK | S_IRWXU | S_IRWXG | S_IRWXO;
         stat.StIno = (ulong)sock.Ino;
         stat.StUid = sock.Uid;
+    }
+
+    private static long Write(File file, ref IovIter from, int flags)
+    {
+        Socket sock = SocketOf(file);
+        SocketCall call = SocketCall.Rent(sock.Machine);
+        call.Msg.Reset(from, flags | DontWait(file) | (sock.Type == SOCK_SEQPACKET ? MSG_EOR : 0));
+        long ret = Socket.SockSendmsgCore(sock, call.Msg);
+        from = call.Msg.MsgIter;
+        call.Return();
+        return ret;
     }
 
     private static Socket SocketOf(File file) => (Socket)file.PrivateData!;

@@ -1,3 +1,4 @@
+using Linnet.Kernel.Fs;
 using Linnet.Kernel.Net.Core;
 
 namespace Linnet.Kernel.Net;
@@ -16,6 +17,9 @@ public enum SocketOperationKind
 
     /// <summary>Connecting.</summary>
     Connect,
+
+    /// <summary>Moving received data into a pipe.</summary>
+    Splice,
 }
 
 /// <summary>
@@ -31,6 +35,7 @@ public struct SocketOperation
 {
     private readonly MsgHdr? msg;
     private readonly Socket? newsock;
+    private readonly Pipe? pipe;
     private readonly IovIter start;
     private readonly long size;
     private readonly long target;
@@ -39,18 +44,20 @@ public struct SocketOperation
     private int pending;
 
     private SocketOperation(
-        SocketOperationKind kind, Socket sock, MsgHdr? msg, Socket? newsock, long size, int flags, bool dontWait)
+        SocketOperationKind kind, Socket sock, MsgHdr? msg, Socket? newsock, long size, int flags, bool dontWait,
+        Pipe? pipe = null)
     {
         Kind = kind;
         Sock = sock;
         this.msg = msg;
         this.newsock = newsock;
+        this.pipe = pipe;
         this.size = size;
         this.flags = flags;
         start = msg?.MsgIter ?? default;
         pending = -EAGAIN;
         Core.Sock sk = sock.Sk!;
-        Timeout = dontWait ? 0 : kind is SocketOperationKind.Recv or SocketOperationKind.Accept ? sk.SkRcvtimeo : sk.SkSndtimeo;
+        Timeout = dontWait ? 0 : kind is SocketOperationKind.Send or SocketOperationKind.Connect ? sk.SkSndtimeo : sk.SkRcvtimeo;
         target = size;
         if (kind == SocketOperationKind.Recv && sk.SkType == SOCK_STREAM)
             target = (flags & MSG_WAITALL) != 0 ? size : Math.Max(1, Math.Min(sk.SkRcvlowat, size));
@@ -68,8 +75,8 @@ public struct SocketOperation
     /// <summary>Poll mask of the wake-ups that matter.</summary>
     public readonly uint Events => Kind switch
     {
-        SocketOperationKind.Recv or SocketOperationKind.Accept => EPOLLIN | EPOLLRDNORM | EPOLLERR | EPOLLHUP | EPOLLRDHUP,
-        _ => EPOLLOUT | EPOLLWRNORM | EPOLLERR | EPOLLHUP,
+        SocketOperationKind.Send or SocketOperationKind.Connect => EPOLLOUT | EPOLLWRNORM | EPOLLERR | EPOLLHUP,
+        _ => EPOLLIN | EPOLLRDNORM | EPOLLERR | EPOLLHUP | EPOLLRDHUP,
     };
 
     /// <summary>Whether one wake-up is for one waiter only: what is received or accepted by one is gone for others.</summary>
@@ -100,6 +107,15 @@ public struct SocketOperation
     public static SocketOperation Connect(Socket sock, MsgHdr msg, int fileFlags) =>
         new(SocketOperationKind.Connect, sock, msg, null, 0, fileFlags, (fileFlags & O_NONBLOCK) != 0);
 
+    /// <summary>Moves received data into a pipe that has room.</summary>
+    /// <param name="sock">The socket.</param>
+    /// <param name="pipe">The pipe.</param>
+    /// <param name="length">Most bytes to move.</param>
+    /// <param name="flags"><c>SPLICE_F_*</c></param>
+    /// <param name="fileFlags">With O_NONBLOCK the call does not wait.</param>
+    public static SocketOperation Splice(Socket sock, Pipe pipe, long length, uint flags, int fileFlags) =>
+        new(SocketOperationKind.Splice, sock, null, null, length, (int)flags, (fileFlags & O_NONBLOCK) != 0, pipe);
+
     /// <summary>Asks the protocol once.</summary>
     /// <param name="result">What the call returns when it is done.</param>
     /// <returns>Whether it is done; when it may not wait it is done at once.</returns>
@@ -110,6 +126,7 @@ public struct SocketOperation
             SocketOperationKind.Send => TrySend(out result),
             SocketOperationKind.Recv => TryRecv(out result),
             SocketOperationKind.Accept => TryAccept(out result),
+            SocketOperationKind.Splice => TrySplice(out result),
             _ => TryConnect(out result),
         };
         if (!done && Timeout == 0)
@@ -191,6 +208,12 @@ public struct SocketOperation
     private bool TryAccept(out long result)
     {
         result = Sock.Ops!.Accept(Sock, newsock!, flags | O_NONBLOCK, kern: AcceptsForKernel);
+        return result != -EAGAIN;
+    }
+
+    private bool TrySplice(out long result)
+    {
+        result = Sock.Ops!.SpliceRead(Sock, pipe!, size, (uint)flags);
         return result != -EAGAIN;
     }
 

@@ -36,6 +36,9 @@ public sealed class InetStreamOps : InetOps
     public override void SpliceEof(Socket sock) => AfInet.InetSpliceEof(sock);
 
     /// <inheritdoc/>
+    public override bool HasSpliceRead => true;
+
+    /// <inheritdoc/>
     public override long SpliceRead(Socket sock, Pipe pipe, long length, uint flags) =>
         Tcp.TcpSpliceRead(sock, pipe, length, flags);
 
