@@ -98,7 +98,13 @@ public static partial class Dev
     /// this CPU. Takes over the packet.
     /// </summary>
     /// <returns><c>NET_RX_SUCCESS</c> or <c>NET_RX_DROP</c>.</returns>
-    public static int NetifRx(SkBuff skb) => SoftnetData.This.EnqueueToBacklog(skb);
+    public static int NetifRx(SkBuff skb)
+    {
+        // Reading the clock costs more than the rest, so that it is done only while a socket wants to know.
+        if (skb.Tstamp == 0 && skb.Dev!.Net.Core.NetstampNeeded)
+            skb.Tstamp = skb.Dev.Net.Machine.Clock.RealNow;
+        return SoftnetData.This.EnqueueToBacklog(skb);
+    }
 
     /// <summary>Passes a packet that came in up to its protocol (<c>netif_receive_skb</c>). Takes over the packet.</summary>
     [Linux("netif_receive_skb")]
