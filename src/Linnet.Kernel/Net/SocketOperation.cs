@@ -175,9 +175,8 @@ public struct SocketOperation
     {
         Core.Sock sk = Sock.Sk!;
         bool peek = (flags & MSG_PEEK) != 0;
-        if (total > 0 && (Volatile.Read(ref sk.SkErr) != 0 || EndReached(sk)))
+        if (total > 0 && NothingMoreComes(sk))
         {
-            // What comes after the data belongs to the next call.
             result = total;
             return true;
         }
@@ -202,7 +201,7 @@ public struct SocketOperation
         bool end = result == 0;
         total = peek ? result : total + result;
         result = total;
-        return end || sk.SkType != SOCK_STREAM || total >= target;
+        return end || sk.SkType != SOCK_STREAM || total >= target || NothingMoreComes(sk);
     }
 
     private bool TryAccept(out long result)
@@ -230,6 +229,7 @@ public struct SocketOperation
         return false;
     }
 
-    private static bool EndReached(Core.Sock sk) =>
-        sk.SkState == TCP_CLOSE || (sk.SkShutdown & Core.Sock.RCV_SHUTDOWN) != 0;
+    // An error or the end that comes after the data belongs to the next call.
+    private static bool NothingMoreComes(Core.Sock sk) =>
+        Volatile.Read(ref sk.SkErr) != 0 || sk.SkState == TCP_CLOSE || (sk.SkShutdown & Core.Sock.RCV_SHUTDOWN) != 0;
 }

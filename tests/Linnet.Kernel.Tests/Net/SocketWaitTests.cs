@@ -88,6 +88,24 @@ public class SocketWaitTests : SocketFixture
     }
 
     [Fact]
+    public void Data_and_end_that_come_together_end_the_wait_together()
+    {
+        (int a, int b) = NewPair();
+        Thread(t => Log(RecvAs(t, b, 4, MSG_WAITALL)));
+        After(Second, () =>
+        {
+            Send(a, "ab");
+            Call(__NR_close, a);
+        });
+        Test.Run();
+        Assert.Equal(["1s ab"], events);
+        (a, b) = NewPair();
+        Send(a, "cd");
+        Call(__NR_close, a);
+        Assert.Equal("cd", Recv(b, 4, MSG_WAITALL));
+    }
+
+    [Fact]
     public void A_peek_for_all_takes_nothing()
     {
         (int a, int b) = NewPair();
