@@ -26,6 +26,35 @@ public class TraceCommandTests
     }
 
     [Fact]
+    public async Task Depth_cuts_the_tree_and_says_what_is_hidden()
+    {
+        CliRun run = await CliRun.RunAsync("trace", "socket(AF_INET, SOCK_STREAM, 0)", "--depth", "2");
+        Assert.Equal(3, run.Lines.Length);
+        Assert.Matches(@"^  __sys_socket\(.* = 3  net/socket\.c  \+\d+ calls$", run.Lines[2]);
+    }
+
+    [Fact]
+    public async Task A_policy_refuses_and_says_by_which_rule()
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"linnet-{Guid.NewGuid():N}.policy");
+        try
+        {
+            await File.WriteAllTextAsync(path, "deny program=nc operation=create family=inet type=raw\n", TestContext.Current.CancellationToken);
+            const string Program = "socket(AF_INET, SOCK_RAW, IPPROTO_ICMP)";
+            CliRun other = await CliRun.RunAsync("trace", Program, "--policy", path);
+            CliRun nc = await CliRun.RunAsync("trace", Program, "--policy", path, "--comm", "nc");
+            Assert.EndsWith(" = 3", other.Lines[0]);
+            Assert.EndsWith(" = -1 EACCES (Permission denied)", nc.Lines[0]);
+            Assert.Contains(nc.Lines, l => l.StartsWith("refused in security_socket_create (security/security.c)", StringComparison.Ordinal));
+            Assert.StartsWith("policy: nc[", nc.Lines[^1]);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Fact]
     public async Task A_refused_call_shows_where_and_what_was_undone()
     {
         CliRun run = await CliRun.RunAsync("trace", "socket(AF_INET, SOCK_STREAM, IPPROTO_UDP)");
@@ -72,6 +101,11 @@ public class TraceCommandTests
         Assert.Contains(run.Lines, l => l.Contains("[softirq] ", StringComparison.Ordinal));
         Assert.Contains(run.Lines, l => l.Contains("tcp_set_state(", StringComparison.Ordinal) && l.Contains("TCP_ESTABLISHED", StringComparison.Ordinal));
         Assert.Contains(run.Lines, l => l.Contains("tcp_v4_rcv(", StringComparison.Ordinal));
+        string[] packets = [.. run.Lines.Where(l => l.StartsWith("packet ", StringComparison.Ordinal))];
+        Assert.Equal(3, packets.Length);
+        Assert.Contains("> 127.0.0.1.80: Flags [S], seq ", packets[0]);
+        Assert.Contains("Flags [S.]", packets[1]);
+        Assert.Contains("Flags [.], ack 1,", packets[2]);
     }
 
     [Fact]
@@ -152,6 +186,7 @@ public class TraceCommandTests
     [InlineData("trace", "close(AF_NONSENSE)")]
     [InlineData("trace", "p = pipe(); close(p)")]
     [InlineData("trace", "close(1)", "--uid", "many")]
+    [InlineData("trace", "close(1)", "--depth", "0")]
     [InlineData("trace", "close(1)", "--nonsense")]
     [InlineData("trace", "close(1)", "--policy", "/no/such/file")]
     public async Task Wrong_usage_is_one_line_and_status_2(params string[] args)

@@ -43,10 +43,11 @@ internal static class TraceCommand
         Option<string?> comm = new("--comm") { Description = "Run under this program name, as policies see it.", HelpName = "NAME" };
         Option<uint?> uid = new("--uid") { Description = "Run as this user, without capabilities unless it is 0.", HelpName = "N" };
         Option<bool> dropCaps = new("--drop-caps") { Description = "Run without capabilities." };
-        Option<string?> pcap = new("--pcap") { Description = "Write the packets as pcapng.", HelpName = "FILE" };
+        Option<FileInfo?> pcap = new("--pcap") { Description = "Write the packets as pcapng.", HelpName = "FILE" };
         Option<bool> source = new("--source") { Description = "Show where each function is in Linnet's sources." };
         Option<bool> time = new("--time") { Description = "Show the machine's time at each call, in microseconds since boot." };
-        Command command = new("trace", About + "\n" + Calls()) { program, json, policy, comm, uid, dropCaps, pcap, source, time };
+        Option<int?> depth = new("--depth") { Description = "Show only so many levels of the trees.", HelpName = "N" };
+        Command command = new("trace", About + "\n" + Calls()) { program, json, policy, comm, uid, dropCaps, pcap, source, time, depth };
         command.SetAction(parsed =>
         {
             string text = parsed.GetValue(program)!;
@@ -64,7 +65,15 @@ internal static class TraceCommand
             using var machine = new TraceMachine(options);
             if (parsed.GetValue(json))
                 return RunAsJson(terminal, machine, calls);
-            var view = new TraceView(terminal) { ShowSource = parsed.GetValue(source), ShowTime = parsed.GetValue(time) };
+            int levels = parsed.GetValue(depth) ?? int.MaxValue;
+            if (levels < 1)
+                throw new UsageException("--depth is at least 1");
+            var view = new TraceView(terminal)
+            {
+                ShowSource = parsed.GetValue(source),
+                ShowTime = parsed.GetValue(time),
+                Depth = levels,
+            };
             return Run(terminal, view, machine, calls);
         });
         return command;
@@ -85,6 +94,8 @@ internal static class TraceCommand
                 terminal.Write(Explain(refusal));
             foreach (string text in call.PolicyRefusals)
                 terminal.Write(text, Ink.Bad);
+            foreach (string packet in call.Packets)
+                terminal.Write(new Line().Add("packet ", Ink.Faint).Add(packet));
             if (call.Outcome == null)
                 return 1;
         }
@@ -169,17 +180,22 @@ internal static class TraceCommand
             json.WriteEndArray();
         }
 
-        if (call.PolicyRefusals.Count > 0)
-        {
-            json.WriteStartArray("policy");
-            foreach (string text in call.PolicyRefusals)
-                json.WriteStringValue(text);
-            json.WriteEndArray();
-        }
+        WriteLines(json, "policy", call.PolicyRefusals);
+        WriteLines(json, "packets", call.Packets);
 
         json.WritePropertyName("trace");
         TraceJson.Write(json, call.Trace);
         json.WriteEndObject();
+    }
+
+    private static void WriteLines(Utf8JsonWriter json, string name, IReadOnlyList<string> lines)
+    {
+        if (lines.Count == 0)
+            return;
+        json.WriteStartArray(name);
+        foreach (string line in lines)
+            json.WriteStringValue(line);
+        json.WriteEndArray();
     }
 
     private static string Calls()

@@ -1,4 +1,5 @@
 using Linnet.Cli.Rendering;
+using Linnet.Diagnostics;
 using Linnet.Kernel;
 using Linnet.Kernel.Arch.X86;
 using Linnet.Kernel.Drivers;
@@ -28,7 +29,7 @@ internal sealed record TraceMachineOptions
     public bool DropCapabilities { get; init; }
 
     /// <summary>Where its packets are written, or null.</summary>
-    public string? PcapFile { get; init; }
+    public FileInfo? PcapFile { get; init; }
 }
 
 /// <summary>A call that was made, and what was seen of it.</summary>
@@ -37,8 +38,14 @@ internal sealed record TraceMachineOptions
 /// <param name="Trace">The functions that ran.</param>
 /// <param name="Refusal">Where it was refused, when it was.</param>
 /// <param name="PolicyRefusals">What the policy says of what it refused.</param>
+/// <param name="Packets">The packets on the loopback device, as tcpdump prints them.</param>
 internal sealed record TracedCall(
-    Statement Statement, CallOutcome? Outcome, IReadOnlyList<TraceNode> Trace, Refusal? Refusal, IReadOnlyList<string> PolicyRefusals);
+    Statement Statement,
+    CallOutcome? Outcome,
+    IReadOnlyList<TraceNode> Trace,
+    Refusal? Refusal,
+    IReadOnlyList<string> PolicyRefusals,
+    IReadOnlyList<string> Packets);
 
 /// <summary>A machine with a loopback device, in virtual time, whose task makes the calls of a program.</summary>
 internal sealed class TraceMachine : IDisposable
@@ -50,6 +57,8 @@ internal sealed class TraceMachine : IDisposable
     private readonly CallRunner runner;
     private readonly TraceTree tree = new();
     private readonly List<string> refusals = [];
+    private readonly List<string> packets = [];
+    private readonly PacketLog log;
 
     /// <summary>Boots it.</summary>
     public TraceMachine(TraceMachineOptions options)
@@ -63,10 +72,12 @@ internal sealed class TraceMachine : IDisposable
         NetDevice loopback = machine.InitNsproxy.NetNs.LoopbackDev;
         if (options.PcapFile != null)
         {
-            capture = new PcapngWriter(OutputFile.Create(options.PcapFile), machine);
+            capture = new PcapngWriter(CaptureFile.Open(options.PcapFile)!, machine);
             capture.Capture(loopback);
         }
 
+        log = new PacketLog(packet => packets.Add(packet.Text));
+        log.Watch(loopback);
         using (machine.Enter())
             Dev.DevOpen(loopback);
         if (options.PolicyFile != null)
@@ -96,16 +107,22 @@ internal sealed class TraceMachine : IDisposable
 
         IReadOnlyList<TraceNode> trace = tree.Take();
         Refusal? refusal = outcome is { Result: < 0 and >= -4095 } ? Refusal.Find(trace, (int)-outcome.Result) : null;
-        string[] byPolicy = [.. refusals];
-        refusals.Clear();
-        return new TracedCall(statement, outcome, trace, refusal, byPolicy);
+        return new TracedCall(statement, outcome, trace, refusal, Take(refusals), Take(packets));
     }
 
     /// <summary>Ends the machine.</summary>
     public void Dispose()
     {
         simulation.Dispose();
+        log.Dispose();
         capture?.Dispose();
+    }
+
+    private static string[] Take(List<string> lines)
+    {
+        string[] taken = [.. lines];
+        lines.Clear();
+        return taken;
     }
 
     private void LoadPolicy(string path)

@@ -13,14 +13,17 @@ internal sealed class TraceView(Terminal terminal)
     /// <summary>Whether the machine's time at each call is printed, in microseconds since boot.</summary>
     public bool ShowTime { get; init; }
 
+    /// <summary>How many levels of calls are printed.</summary>
+    public int Depth { get; init; } = int.MaxValue;
+
     /// <summary>Prints trees, one after the other.</summary>
     public void Print(IEnumerable<TraceNode> roots)
     {
         foreach (TraceNode root in roots)
-            Print(root, "", "");
+            Print(root, "", "", 1);
     }
 
-    private void Print(TraceNode node, string first, string rest)
+    private void Print(TraceNode node, string first, string rest, int level)
     {
         TraceCall call = node.Call;
         bool isRefusal = call.Errno != 0 || call.Exception != null;
@@ -41,15 +44,20 @@ internal sealed class TraceView(Terminal terminal)
         line.Add("  " + call.Point.File, Ink.Faint);
         if (ShowSource)
             line.Add(string.Create(CultureInfo.InvariantCulture, $"  {call.Point.SourceFile}:{call.Point.SourceLine}"), Ink.Faint);
+        int hidden = level < Depth ? 0 : node.Walk().Count() - 1;
+        if (hidden > 0)
+            line.Add(string.Create(CultureInfo.InvariantCulture, $"  +{hidden} calls"), Ink.Faint);
         terminal.Write(line);
+        if (level >= Depth)
+            return;
 
         for (int i = 0; i < node.Children.Count; i++)
         {
             bool isLast = i == node.Children.Count - 1;
             if (terminal.IsRich)
-                Print(node.Children[i], rest + (isLast ? "└─ " : "├─ "), rest + (isLast ? "   " : "│  "));
+                Print(node.Children[i], rest + (isLast ? "└─ " : "├─ "), rest + (isLast ? "   " : "│  "), level + 1);
             else
-                Print(node.Children[i], rest + "  ", rest + "  ");
+                Print(node.Children[i], rest + "  ", rest + "  ", level + 1);
         }
     }
 

@@ -43,7 +43,9 @@ public sealed class Beautifier : TraceFormatter
             return $"[{Names.Number(length)}]";
         if (parameter.Name is "addr" or "uaddr" or "kaddr" or "address" or "name" or "sockaddr")
             return SockaddrText.Format(bytes);
-        if (length == 6 && parameter.Name is "saddr" or "daddr" or "haddr" or "lladdr" or "mac")
+        if (length == 0 && IsLinkAddress(parameter.Name))
+            return "NULL";
+        if (length == 6 && IsLinkAddress(parameter.Name))
             return string.Join(':', bytes.ToArray().Select(b => b.ToString("x2", CultureInfo.InvariantCulture)));
         if (parameter.Name is "optval" or "value" && length == 4)
             return $"[{Names.Number(BitConverter.ToInt32(bytes))}]";
@@ -188,6 +190,9 @@ public sealed class Beautifier : TraceFormatter
             return Names.SockFlags(value);
         if (symbol.Contains("send", StringComparison.Ordinal) || symbol.Contains("recv", StringComparison.Ordinal))
             return Names.MsgFlags(value);
+        // connect is given the flags of the socket's file.
+        if (symbol.EndsWith("stream_connect", StringComparison.Ordinal) || symbol.EndsWith("dgram_connect", StringComparison.Ordinal))
+            return Names.OpenFlags(value);
         bool isOfFile = symbol.Contains("fd", StringComparison.Ordinal) || symbol.Contains("file", StringComparison.Ordinal)
             || symbol.Contains("pipe", StringComparison.Ordinal) || symbol.Contains("dup", StringComparison.Ordinal)
             || symbol.Contains("epoll_create", StringComparison.Ordinal);
@@ -208,6 +213,8 @@ public sealed class Beautifier : TraceFormatter
     private static bool IsDevice(TraceCall call) =>
         call.Point.File is "net/core/dev.c" or "net/ipv4/arp.c" || call.Point.File.StartsWith("net/ethernet/", StringComparison.Ordinal)
         || call.Point.File.StartsWith("drivers/", StringComparison.Ordinal);
+
+    private static bool IsLinkAddress(string name) => name is "saddr" or "daddr" or "haddr" or "lladdr" or "mac";
 
     private static bool IsAddress(string name) =>
         name is "addr" or "saddr" or "daddr" or "rcvSaddr" or "raddr" or "laddr" or "address" or "local" or "remote" or "bound"
