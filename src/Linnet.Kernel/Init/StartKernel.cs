@@ -30,7 +30,12 @@ public static class StartKernel
     }
 
     // core_initcall: what everything else registers with.
-    private static void CoreInitcalls(Machine machine) => Socket.SockInit(machine);
+    private static void CoreInitcalls(Machine machine)
+    {
+        Socket.SockInit(machine);
+        SysctlNetCore.SysctlCoreInit(machine);
+        NetProcfs.DevProcInit(machine);
+    }
 
     // fs_initcall: protocol families that are built in.
     private static void FsInitcalls(Machine machine) => AfInet.InetInit(machine);

@@ -31,6 +31,7 @@ public static partial class AfInet
         Raw.RawInit(machine);
         Ping.PingInit(machine);
         core.DevAddPack(new IpPacketType());
+        Proc.IpMiscProcInit(machine);
         return 0;
     }
 

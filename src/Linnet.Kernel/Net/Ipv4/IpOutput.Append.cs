@@ -176,7 +176,10 @@ public static partial class IpOutput
         int fragheaderlen = Iphdr.Size + optlen;
         int maxnonfragsize = IpSkIgnoreDf(inet) ? IpMaxMtu : mtu;
         if (cork.Length + length > maxnonfragsize - fragheaderlen)
+        {
+            IpSockglue.IpLocalError(inet, EMSGSIZE, fl4.Daddr, fl4.FlDport, (uint)(mtu - optlen));
             return -EMSGSIZE;
+        }
 
         if (skb == null)
         {

@@ -41,6 +41,11 @@ internal static class SysctlNetIpv4
         table.Register("net.ipv4.ip_early_demux", Bool(() => ipv4.SysctlIpEarlyDemux, v => ipv4.SysctlIpEarlyDemux = v));
         table.Register("net.ipv4.ip_forward_use_pmtu", Bool(() => ipv4.SysctlIpFwdUsePmtu, v => ipv4.SysctlIpFwdUsePmtu = v));
         table.Register("net.ipv4.fwmark_reflect", Bool(() => ipv4.SysctlFwmarkReflect, v => ipv4.SysctlFwmarkReflect = v));
+        table.Register("net.ipv4.ip_nonlocal_bind", Bool(() => ipv4.SysctlIpNonlocalBind != 0, v => ipv4.SysctlIpNonlocalBind = v ? (byte)1 : (byte)0));
+        table.Register("net.ipv4.igmp_max_memberships", Int(() => ipv4.SysctlIgmpMaxMemberships, v => ipv4.SysctlIgmpMaxMemberships = v));
+        table.Register("net.ipv4.igmp_max_msf", Int(() => ipv4.SysctlIgmpMaxMsf, v => ipv4.SysctlIgmpMaxMsf = v));
+        table.Register("net.ipv4.ping_group_range", new SysctlInts(
+            () => [ipv4.PingGroupRange.Low, ipv4.PingGroupRange.High], range => SetPingGroupRange(ipv4, range)));
         RegisterIcmp(table, ipv4);
         RegisterRoute(table, ipv4);
         RegisterFragments(table, ipv4);
@@ -143,6 +148,15 @@ internal static class SysctlNetIpv4
         }
 
         Route.RtCacheFlush(ipv4.Net);
+    }
+
+    // A range that ends before it begins lets nobody have ping sockets.
+    private static int SetPingGroupRange(NetnsIpv4 ipv4, long[] range)
+    {
+        if (range is not [>= 0 and <= uint.MaxValue, >= 0 and <= uint.MaxValue])
+            return -EINVAL;
+        ipv4.PingGroupRange = range[1] < range[0] ? (1, 0) : ((uint)range[0], (uint)range[1]);
+        return 0;
     }
 
     private static void RegisterNeigh(SysctlTable table, string prefix, NeighParms parms)
