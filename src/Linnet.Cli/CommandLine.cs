@@ -21,6 +21,7 @@ internal static class CommandLine
     public static Command[] All(Terminal terminal) =>
     [
         TraceCommand.Create(terminal),
+        DemoCommand.Create(terminal),
         ServeCommand.Create(terminal),
         SymbolsCommand.Create(terminal),
     ];

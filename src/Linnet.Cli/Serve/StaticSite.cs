@@ -12,13 +12,16 @@ internal sealed class StaticSite(SiteFiles files, TimeProvider time)
 {
     private const int CopyBytes = 64 * 1024;
 
+    private const int MostDrained = 4 * 1024 * 1024;
+
     private static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>Serves a connection until either side ends it. Errors of the connection end it too.</summary>
     /// <param name="stream">The connection; the caller closes it.</param>
     /// <param name="answered">Called with each request that was answered: method and target, status, bytes of body.</param>
     /// <param name="cancellation">Ends the service.</param>
-    public async Task ServeAsync(Stream stream, Action<string, int, long> answered, CancellationToken cancellation)
+    public async Task ServeAsync(LinnetStream stream, Action<string, int, long> answered, CancellationToken cancellation)
     {
         HttpRequestReader reader = new(stream);
         bool open = true;
@@ -28,6 +31,30 @@ internal sealed class StaticSite(SiteFiles files, TimeProvider time)
             using CancellationTokenSource both =
                 CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellation);
             open = await ServeOneAsync(reader, stream, answered, both.Token, cancellation);
+        }
+
+        await EndAsync(stream, cancellation);
+    }
+
+    // Closing while something is unread sends a reset, which can reach the client before it has read the response
+    // (RFC 9112, 9.6): first the end of the stream is sent, and what still comes is read.
+    private async Task EndAsync(LinnetStream stream, CancellationToken cancellation)
+    {
+        stream.CompleteWrites();
+        using CancellationTokenSource patience = new(DrainTimeout, time);
+        using CancellationTokenSource both = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellation);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(CopyBytes);
+        try
+        {
+            for (int drained = 0, read; drained < MostDrained; drained += read)
+            {
+                if ((read = await stream.ReadAsync(buffer, both.Token)) == 0)
+                    return;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 
