@@ -74,6 +74,13 @@ public partial class SymbolTests
     }
 
     [Fact]
+    public void The_page_of_the_map_is_up_to_date()
+    {
+        string page = System.IO.File.ReadAllText(Repository.PathOf("docs", "symbols.md"));
+        Assert.True(page == SymbolMap.Markdown(), "docs/symbols.md is stale: run ./linnet symbols > docs/symbols.md");
+    }
+
+    [Fact]
     public void A_symbol_is_in_one_place()
     {
         IEnumerable<string> twice = TracePoint.All.Where(p => p.IsTraced)
@@ -107,7 +114,8 @@ public partial class SymbolTests
     private static bool IsNamedAfter(MethodDefinition method, string symbol)
     {
         string pascal = Pascal(symbol);
-        if (method.Name == pascal || method.Name == pascal + "Core" || method.Name == pascal + "Locked" || method.DeclaringType.Name == pascal)
+        string[] names = [pascal, pascal + "Core", pascal + "Locked"];
+        if (names.Contains(method.Name, StringComparer.OrdinalIgnoreCase) || method.DeclaringType.Name == pascal)
             return true;
         if (symbol.StartsWith("__x64_sys_", StringComparison.Ordinal))
             return method.Name == Pascal(symbol["__x64_sys_".Length..]);

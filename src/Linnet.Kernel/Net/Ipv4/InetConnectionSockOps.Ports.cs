@@ -63,7 +63,7 @@ public static partial class InetConnectionSockOps
         bind.Lock(net, snum);
         InetBindBucket tb = bind.Find(net, snum) ?? bind.Create(net, snum);
         uint hash2 = hashinfo.Bhash2Fn(net, sk.SkcRcvSaddr, snum);
-        bool conflict = tb.Bhash2 != null && !FastpathAllows(sk, tb) && BindConflicts(sk, tb, hash2, true, true);
+        bool conflict = tb.Bhash2 != null && !FastpathAllows(sk, tb) && InetCskBindConflict(sk, tb, hash2, true, true);
         if (!conflict)
         {
             InetCskUpdateFastreuseAndBind(sk, hashinfo, tb, hash2);
@@ -126,7 +126,7 @@ public static partial class InetConnectionSockOps
         bind.Lock(net, port);
         InetBindBucket? tb = bind.Find(net, port);
         uint hash2 = hashinfo.Bhash2Fn(net, sk.SkcRcvSaddr, port);
-        bool free = tb == null || !BindConflicts(sk, tb, hash2, relax, false);
+        bool free = tb == null || !InetCskBindConflict(sk, tb, hash2, relax, false);
         if (free)
             InetCskUpdateFastreuseAndBind(sk, hashinfo, tb ?? bind.Create(net, port), hash2);
         bind.Unlock(net, port);
@@ -196,7 +196,7 @@ public static partial class InetConnectionSockOps
 
     // A wildcard conflicts with every address on the port; a specific address with itself and with the wildcard.
     [Linux("inet_csk_bind_conflict")]
-    private static bool BindConflicts(InetConnectionSock sk, InetBindBucket tb, uint hash2, bool relax, bool reuseportOk)
+    private static bool InetCskBindConflict(InetConnectionSock sk, InetBindBucket tb, uint hash2, bool relax, bool reuseportOk)
     {
         if (sk.SkcRcvSaddr == INADDR_ANY)
         {

@@ -100,9 +100,9 @@ public static partial class IpSockglue
         if ((flags & InetFlags.Retopts) != 0 && IpOptions.IpOptionsEcho(sk.SkNet, skb, in parm.Opt) is { } echo)
             msg.PutCmsg(SOL_IP, IP_RETOPTS, echo.Data.AsSpan(0, echo.Opt.Optlen));
         if ((flags & InetFlags.Origdstaddr) != 0)
-            RecvDstaddr(msg, skb);
+            IpCmsgRecvDstaddr(msg, skb);
         if ((flags & InetFlags.Checksum) != 0)
-            RecvChecksum(msg, skb, tlen, offset);
+            IpCmsgRecvChecksum(msg, skb, tlen, offset);
         if ((flags & InetFlags.Recvfragsize) != 0 && parm.FragMaxSize != 0)
             msg.PutCmsg(SOL_IP, IP_RECVFRAGSIZE, (int)parm.FragMaxSize);
     }
@@ -199,7 +199,7 @@ public static partial class IpSockglue
     }
 
     [Linux("ip_cmsg_recv_dstaddr")]
-    private static void RecvDstaddr(MsgHdr msg, SkBuff skb)
+    private static void IpCmsgRecvDstaddr(MsgHdr msg, SkBuff skb)
     {
         Span<byte> transport = skb.TransportHeaderSpan;
         if (transport.Length < 4)
@@ -211,7 +211,7 @@ public static partial class IpSockglue
 
     // Only where the device summed the packet; the sum handed out is that of what the reader gets.
     [Linux("ip_cmsg_recv_checksum")]
-    private static void RecvChecksum(MsgHdr msg, SkBuff skb, int tlen, int offset)
+    private static void IpCmsgRecvChecksum(MsgHdr msg, SkBuff skb, int tlen, int offset)
     {
         if (skb.IpSummed != ChecksumState.Complete)
             return;

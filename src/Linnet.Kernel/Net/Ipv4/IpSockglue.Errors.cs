@@ -133,12 +133,12 @@ public static partial class IpSockglue
         off -= hlen;
         if (off + ExtensionHeader > skb.Len)
             return 0;
-        uint flags = Rfc4884Valid(skb, off) ? 0u : SO_EE_RFC4884_FLAG_INVALID;
+        uint flags = IpIcmpErrorRfc4884Validate(skb, off) ? 0u : SO_EE_RFC4884_FLAG_INVALID;
         return (uint)off | flags << 16;
     }
 
     [Linux("ip_icmp_error_rfc4884_validate", "net/ipv4/icmp.c")]
-    private static bool Rfc4884Valid(SkBuff skb, int off)
+    private static bool IpIcmpErrorRfc4884Validate(SkBuff skb, int off)
     {
         Span<byte> four = stackalloc byte[4];
         skb.CopyBits(off, four);

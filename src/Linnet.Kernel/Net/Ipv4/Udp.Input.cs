@@ -127,7 +127,7 @@ public static partial class Udp
 
         ref SkBuffHead list = ref sk.SkReceiveQueue;
         list.Guard.Lock();
-        int err = sk.Closed ? -ENOMEM : UdpMemory.RmemSchedule(sk, size);
+        int err = sk.Closed ? -ENOMEM : UdpMemory.UdpRmemSchedule(sk, size);
         if (err == 0)
         {
             Interlocked.Add(ref sk.SkRmemAlloc, size);

@@ -57,7 +57,7 @@ public static partial class Udp
                 DropBadChecksums(sk);
             SkBuff? skb = Core.Datagram.SkbTryRecvFromQueueCore(ref queue, flags, ref off);
             if (skb != null && !peek)
-                UdpMemory.RmemRelease(sk, skb.Truesize, partial: true);
+                UdpMemory.UdpRmemRelease(sk, skb.Truesize, partial: true);
             queue.Guard.Unlock();
             if (skb != null)
                 return skb;
@@ -140,7 +140,7 @@ public static partial class Udp
             if (Core.Datagram.SkbChecksumCompleteCore(skb) == 0)
                 return skb;
             queue.Unlink(skb);
-            UdpMemory.RmemRelease(sk, skb.Truesize, partial: true);
+            UdpMemory.UdpRmemRelease(sk, skb.Truesize, partial: true);
             CountBadChecksum(sk);
             Interlocked.Increment(ref sk.SkDrops);
             skb.Free();

@@ -32,7 +32,7 @@ public static partial class Udp
             skb.Free();
         }
 
-        UdpMemory.RmemRelease(up, total, partial: false);
+        UdpMemory.UdpRmemRelease(up, total, partial: false);
         sk.SkReceiveQueue.Guard.Unlock();
         AfInet.InetSockDestruct(sk);
     }

@@ -16,7 +16,7 @@ internal static class UdpMemory
     /// <summary>Makes sure that <paramref name="size"/> bytes can be taken from what the socket has charged.</summary>
     /// <returns>0, or -ENOBUFS when UDP as a whole may hold no more.</returns>
     [Linux("udp_rmem_schedule")]
-    public static int RmemSchedule(UdpSock sk, int size)
+    public static int UdpRmemSchedule(UdpSock sk, int size)
     {
         Debug.Assert(sk.SkReceiveQueue.Guard.IsLocked);
         int missing = size - sk.SkForwardAlloc;
@@ -39,7 +39,7 @@ internal static class UdpMemory
     /// <param name="size">Bytes of truesize.</param>
     /// <param name="partial">Keep a page, and give back only once a quarter of the buffer has gathered.</param>
     [Linux("udp_rmem_release")]
-    public static void RmemRelease(UdpSock sk, int size, bool partial)
+    public static void UdpRmemRelease(UdpSock sk, int size, bool partial)
     {
         Debug.Assert(sk.SkReceiveQueue.Guard.IsLocked);
         size += sk.ForwardDeficit;

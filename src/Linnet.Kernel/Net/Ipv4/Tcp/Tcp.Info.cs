@@ -82,11 +82,11 @@ public static partial class Tcp
         info.TcpiRttvar = tp.MdevUs >> 2;
         info.TcpiRcvRtt = tp.RcvRttEst.RttUs >> 3;
         info.TcpiMinRtt = tp.TcpMinRtt;
-        InfoOfChrono(tp, ref info);
+        TcpGetInfoChronoStats(tp, ref info);
     }
 
     [Linux("tcp_get_info_chrono_stats")]
-    private static void InfoOfChrono(TcpSock tp, ref TcpInfo info)
+    private static void TcpGetInfoChronoStats(TcpSock tp, ref TcpInfo info)
     {
         Span<ulong> stats = stackalloc ulong[4];
         ulong total = 0;

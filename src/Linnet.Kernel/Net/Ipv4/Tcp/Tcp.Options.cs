@@ -193,7 +193,7 @@ public static partial class Tcp
                 TcpSockSetCork(tp, val != 0);
                 return 0;
             case TCP_KEEPIDLE:
-                return SetKeepidle(tp, val);
+                return TcpSockSetKeepidleLocked(tp, val);
             case TCP_SAVE_SYN:
                 if (val is < 0 or > 2)
                     return -EINVAL;
@@ -202,7 +202,7 @@ public static partial class Tcp
             case TCP_WINDOW_CLAMP:
                 return TcpSetWindowClamp(tp, val);
             case TCP_QUICKACK:
-                SetQuickack(tp, val);
+                TcpSockSetQuickack(tp, val);
                 return 0;
             case TCP_NOTSENT_LOWAT:
                 tp.NotsentLowat = (uint)val;
@@ -238,7 +238,7 @@ public static partial class Tcp
     }
 
     [Linux("tcp_sock_set_keepidle_locked")]
-    private static int SetKeepidle(TcpSock tp, int val)
+    private static int TcpSockSetKeepidleLocked(TcpSock tp, int val)
     {
         if (val is < 1 or > MAX_TCP_KEEPIDLE)
             return -EINVAL;
@@ -253,7 +253,7 @@ public static partial class Tcp
     }
 
     [Linux("__tcp_sock_set_quickack")]
-    private static void SetQuickack(TcpSock tp, int val)
+    private static void TcpSockSetQuickack(TcpSock tp, int val)
     {
         if (val == 0)
         {

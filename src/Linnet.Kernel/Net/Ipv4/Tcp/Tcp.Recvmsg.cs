@@ -25,7 +25,7 @@ public static partial class Tcp
         if (result < 0)
             return result;
         if (stamp != 0)
-            RecvTimestamp(tp, msg, stamp);
+            TcpRecvTimestamp(tp, msg, stamp);
         if (tp.RecvmsgInq)
             msg.PutCmsg(SOL_TCP, TCP_CM_INQ, System.Runtime.InteropServices.MemoryMarshal.AsBytes(new ReadOnlySpan<int>(in inq)));
         return result;
@@ -373,7 +373,7 @@ public static partial class Tcp
     }
 
     [Linux("tcp_recv_timestamp")]
-    private static void RecvTimestamp(TcpSock tp, MsgHdr msg, long stamp)
+    private static void TcpRecvTimestamp(TcpSock tp, MsgHdr msg, long stamp)
     {
         if (!tp.SockFlag(SockFlags.Rcvtstamp) && (tp.SkTsflags & (uint)SOF_TIMESTAMPING_SOFTWARE) == 0)
             return;

@@ -121,7 +121,7 @@ public static partial class TcpMinisocks
     {
         ref TcpSkbCb cb = ref skb.TcpCb;
         if (pawsReject || !TcpInWindow(cb.Seq, cb.EndSeq, rcvNxt, rcvNxt + tw.TwRcvWnd))
-            return CheckOowRateLimit(tw, skb, LinuxMib.TCPACKSkippedFinWait2);
+            return TcpTimewaitCheckOowRateLimit(tw, skb, LinuxMib.TCPACKSkippedFinWait2);
         if (th.Rst)
             return Kill(tw);
         if (th.Syn && !TcpSeq.Before(cb.Seq, rcvNxt))
@@ -176,11 +176,11 @@ public static partial class TcpMinisocks
         // A SYN without ACK may be an old duplicate: it does not prolong the state.
         if (pawsReject || th.Ack)
             InetTimewaitSock.InetTwskReschedule(tw, TCP_TIMEWAIT_LEN);
-        return CheckOowRateLimit(tw, skb, LinuxMib.TCPACKSkippedTimeWait);
+        return TcpTimewaitCheckOowRateLimit(tw, skb, LinuxMib.TCPACKSkippedTimeWait);
     }
 
     [Linux("tcp_timewait_check_oow_rate_limit")]
-    private static TcpTwStatus CheckOowRateLimit(TcpTimewaitSock tw, SkBuff skb, LinuxMib counter) =>
+    private static TcpTwStatus TcpTimewaitCheckOowRateLimit(TcpTimewaitSock tw, SkBuff skb, LinuxMib counter) =>
         TcpInput.TcpOowRateLimited(tw.SkcNet, skb, counter, ref tw.TwLastOowAckTime) ? Ignore(tw) : TcpTwStatus.Ack;
 
     private static TcpTwStatus Kill(TcpTimewaitSock tw)
