@@ -244,11 +244,13 @@ public static partial class Route
     private static Rtable NewOutput(NetDevice dev, uint flags, byte type, int origOif)
     {
         const uint Many = Rtable.RTCF_BROADCAST | Rtable.RTCF_MULTICAST;
-        bool copyHere = (flags & Many) != 0 && (flags & Rtable.RTCF_LOCAL) != 0 && (dev.Flags & IFF_LOOPBACK) == 0;
+        // What goes out by the loopback device comes back by itself.
+        bool loopback = (dev.Flags & IFF_LOOPBACK) != 0;
+        bool copyHere = (flags & Many) != 0 && (flags & Rtable.RTCF_LOCAL) != 0;
         return new Rtable(dev, flags, type)
         {
             RtIif = origOif,
-            OutputKind = copyHere || type == RTN_MULTICAST ? RtOutput.IpMcOutput : RtOutput.IpOutput,
+            OutputKind = !loopback && (copyHere || type == RTN_MULTICAST) ? RtOutput.IpMcOutput : RtOutput.IpOutput,
         };
     }
 
