@@ -43,4 +43,13 @@ internal static class UdpPacket
         iph.SendCheck();
         return packet;
     }
+
+    public static byte[] IcmpError(uint saddr, uint daddr, byte type, byte code, uint info, ReadOnlySpan<byte> offending)
+    {
+        byte[] message = new byte[Icmphdr.Size + offending.Length];
+        offending.CopyTo(message.AsSpan(Icmphdr.Size));
+        var icmph = new Icmphdr(message) { Type = type, Code = code, Gateway = info };
+        icmph.Checksum = Checksum.CsumFold(Checksum.CsumPartial(message, 0));
+        return Ip(saddr, daddr, IPPROTO_ICMP, message);
+    }
 }
