@@ -89,11 +89,20 @@ public abstract class NeighTable
     [Linux("__neigh_create")]
     public Neighbour? Create(UInt128 key, NetDevice dev)
     {
+        List<Neighbour>? collected = null;
+        Neighbour? made = CreateLocked(key, dev, ref collected);
+        // What waited for them is freed, and its owners told, without the lock.
+        collected?.ForEach(neighbour => neighbour.Kill());
+        return made;
+    }
+
+    private Neighbour? CreateLocked(UInt128 key, NetDevice dev, ref List<Neighbour>? collected)
+    {
         lock (tableLock)
         {
             if (Lookup(key, dev) is { } found)
                 return found;
-            if (!MakeRoom())
+            if (!MakeRoom(ref collected))
                 return null;
             NeighParms? parms = ParmsOf(dev);
             if (parms == null)
@@ -199,12 +208,12 @@ public abstract class NeighTable
         }
     }
 
-    private bool MakeRoom()
+    private bool MakeRoom(ref List<Neighbour>? collected)
     {
         long now = Machine.Clock.Jiffies;
         if (entries < GcThresh2 || (entries < GcThresh3 && now - lastFlush <= ForcedGcInterval))
             return true;
-        ForcedGc(now);
+        ForcedGc(now, collected = []);
         if (entries < GcThresh3)
             return true;
         Machine.Log.WriteOnce(LogLevel.Warning, "neigh-overflow", "neighbour: table overflow!");
@@ -213,7 +222,7 @@ public abstract class NeighTable
 
     // Linux collects from the oldest on until the table is back at gc_thresh2; the order of age keeps runs repeatable.
     [Linux("neigh_forced_gc")]
-    private void ForcedGc(long now)
+    private void ForcedGc(long now, List<Neighbour> collected)
     {
         lastFlush = now;
         int surplus = entries - GcThresh2;
@@ -226,7 +235,7 @@ public abstract class NeighTable
             if (!collectable || (n.NudState & Nud.NOARP) != 0)
                 continue;
             Unlink(n);
-            n.Kill();
+            collected.Add(n);
             surplus--;
         }
     }
@@ -234,6 +243,7 @@ public abstract class NeighTable
     [Linux("neigh_periodic_work")]
     private void PeriodicWork()
     {
+        List<Neighbour> collected = [];
         lock (tableLock)
         {
             if (entries <= GcThresh1)
@@ -248,12 +258,14 @@ public abstract class NeighTable
                 if (state != Nud.FAILED && now - used <= n.Parms.GcStaletime)
                     continue;
                 Unlink(n);
-                n.Kill();
+                collected.Add(n);
             }
 
             if (entries > GcThresh1)
                 ArmGc();
         }
+
+        collected.ForEach(n => n.Kill());
     }
 
     private void ArmGc() =>

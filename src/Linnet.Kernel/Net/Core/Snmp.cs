@@ -4,57 +4,64 @@ using Linnet.Kernel.Trace;
 namespace Linnet.Kernel.Net.Core;
 
 /// <summary>
-/// A block of counters. Each CPU (thread) counts in one of a few stripes, so that busy counters do not bounce between
-/// processors; reading adds the stripes up.
+/// A block of counters. The first threads that count have cells of their own, so that counting is a plain addition;
+/// those that come later share cells and add atomically. Reading adds all cells up.
 /// </summary>
 /// <param name="count">How many counters there are.</param>
 public class SnmpCounters(int count)
 {
-    private const int Stripes = 4;
-    private const int LongsPerCacheLine = 8;
+    private const int OwnedStripes = 64;
 
+    // 0: none yet; 1 to OwnedStripes: the thread's own cells; more: the shared ones.
     [ThreadStatic]
     private static int threadStripe;
 
     private static int lastStripe;
 
-    private readonly int stride = (count + LongsPerCacheLine - 1) / LongsPerCacheLine * LongsPerCacheLine;
-    private readonly long[] cells =
-        new long[Stripes * ((count + LongsPerCacheLine - 1) / LongsPerCacheLine * LongsPerCacheLine)];
+    private readonly long[] shared = new long[count];
+    private readonly long[]?[] owned = new long[]?[OwnedStripes];
 
     /// <summary>How many counters there are.</summary>
     public int Count { get; } = count;
 
-    /// <summary>Adds <paramref name="value"/>; atomic.</summary>
+    /// <summary>Adds <paramref name="value"/>; any thread may do so at any time.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Add(int index, long value)
     {
-        Bug.On((uint)index >= (uint)Count);
-        Interlocked.Add(ref cells[Stripe() * stride + index], value);
+        int stripe = threadStripe - 1;
+        if ((uint)stripe < OwnedStripes && owned[stripe] is { } cells)
+            cells[index] += value;
+        else
+            AddElsewhere(index, value);
     }
 
     /// <summary>The value of one counter.</summary>
     public long Read(int index)
     {
-        Bug.On((uint)index >= (uint)Count);
-        long sum = 0;
-        for (int stripe = 0; stripe < Stripes; stripe++)
-            sum += Interlocked.Read(ref cells[stripe * stride + index]);
+        long sum = Interlocked.Read(ref shared[index]);
+        foreach (long[]? cells in owned)
+        {
+            if (cells != null)
+                sum += Volatile.Read(ref cells[index]);
+        }
+
         return sum;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int Stripe()
-    {
-        int mine = threadStripe;
-        return mine != 0 ? mine - 1 : AssignStripe();
-    }
-
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static int AssignStripe()
+    private void AddElsewhere(int index, long value)
     {
-        threadStripe = (int)((uint)Interlocked.Increment(ref lastStripe) % Stripes) + 1;
-        return threadStripe - 1;
+        if (threadStripe == 0)
+            threadStripe = Math.Min(Interlocked.Increment(ref lastStripe), OwnedStripes + 1);
+        if (threadStripe > OwnedStripes)
+        {
+            Interlocked.Add(ref shared[index], value);
+            return;
+        }
+
+        long[] cells = new long[Count];
+        cells[index] = value;
+        Volatile.Write(ref owned[threadStripe - 1], cells);
     }
 }
 

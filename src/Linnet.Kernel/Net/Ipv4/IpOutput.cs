@@ -329,11 +329,21 @@ public static partial class IpOutput
     {
         Iphdr iph = skb.IpHdr;
         if (sk is InetSock inet && inet.SkcDaddr != 0)
-            iph.Id = (ushort)(Interlocked.Add(ref inet.InetId, segs) - segs);
+            iph.Id = (ushort)ReserveIdent(inet, segs);
         else if ((iph.FragOff & IP_DF) != 0 && !skb.IgnoreDf)
             iph.Id = 0;
         else
             IpSelectIdentCore(net, iph, segs);
+    }
+
+    // TCP sends with the socket locked, so that nobody else counts; datagram sockets send without.
+    private static int ReserveIdent(InetSock inet, int segs)
+    {
+        if (inet.SkProtocol != IPPROTO_TCP)
+            return Interlocked.Add(ref inet.InetId, segs) - segs;
+        int ident = inet.InetId;
+        inet.InetId = ident + segs;
+        return ident;
     }
 
     /// <summary>Takes an identification from the counters that are shared by hash (<c>__ip_select_ident</c>).</summary>
