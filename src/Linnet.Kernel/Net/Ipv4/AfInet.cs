@@ -30,7 +30,10 @@ public static partial class AfInet
         Udp.UdpInit(machine);
         Raw.RawInit(machine);
         Ping.PingInit(machine);
+        core.RegisterPernetSubsys(new InetSysctl());
+        DatagramProc.Udp4ProcInit(machine);
         core.DevAddPack(new IpPacketType());
+        ProcNet.Of(machine).Register("tcp", TcpIpv4.Tcp4SeqShow);
         Proc.IpMiscProcInit(machine);
         return 0;
     }
