@@ -9,27 +9,44 @@ internal sealed class PolicyParser(string fileName)
 {
     private static readonly Dictionary<string, int> FamilyNames = new(StringComparer.Ordinal)
     {
-        ["unix"] = AF_UNIX, ["inet"] = AF_INET, ["inet6"] = AF_INET6, ["netlink"] = AF_NETLINK, ["packet"] = AF_PACKET,
+        ["unix"] = AF_UNIX,
+        ["inet"] = AF_INET,
+        ["inet6"] = AF_INET6,
+        ["netlink"] = AF_NETLINK,
+        ["packet"] = AF_PACKET,
         ["vsock"] = AF_VSOCK,
     };
 
     private static readonly Dictionary<string, int> TypeNames = new(StringComparer.Ordinal)
     {
-        ["stream"] = SOCK_STREAM, ["dgram"] = SOCK_DGRAM, ["raw"] = SOCK_RAW, ["seqpacket"] = SOCK_SEQPACKET,
+        ["stream"] = SOCK_STREAM,
+        ["dgram"] = SOCK_DGRAM,
+        ["raw"] = SOCK_RAW,
+        ["seqpacket"] = SOCK_SEQPACKET,
         ["rdm"] = SOCK_RDM,
     };
 
     private static readonly Dictionary<string, int> ProtocolNames = new(StringComparer.Ordinal)
     {
-        ["icmp"] = IPPROTO_ICMP, ["tcp"] = IPPROTO_TCP, ["udp"] = IPPROTO_UDP, ["icmpv6"] = IPPROTO_ICMPV6,
-        ["sctp"] = IPPROTO_SCTP, ["udplite"] = IPPROTO_UDPLITE, ["mptcp"] = IPPROTO_MPTCP,
+        ["icmp"] = IPPROTO_ICMP,
+        ["tcp"] = IPPROTO_TCP,
+        ["udp"] = IPPROTO_UDP,
+        ["icmpv6"] = IPPROTO_ICMPV6,
+        ["sctp"] = IPPROTO_SCTP,
+        ["udplite"] = IPPROTO_UDPLITE,
+        ["mptcp"] = IPPROTO_MPTCP,
     };
 
     private static readonly Dictionary<string, PolicyOperation> OperationNames = new(StringComparer.Ordinal)
     {
-        ["create"] = PolicyOperation.Create, ["bind"] = PolicyOperation.Bind, ["connect"] = PolicyOperation.Connect,
-        ["listen"] = PolicyOperation.Listen, ["accept"] = PolicyOperation.Accept, ["send"] = PolicyOperation.Send,
-        ["receive"] = PolicyOperation.Receive, ["all"] = PolicyOperation.All,
+        ["create"] = PolicyOperation.Create,
+        ["bind"] = PolicyOperation.Bind,
+        ["connect"] = PolicyOperation.Connect,
+        ["listen"] = PolicyOperation.Listen,
+        ["accept"] = PolicyOperation.Accept,
+        ["send"] = PolicyOperation.Send,
+        ["receive"] = PolicyOperation.Receive,
+        ["all"] = PolicyOperation.All,
     };
 
     private readonly List<string> errors = [];

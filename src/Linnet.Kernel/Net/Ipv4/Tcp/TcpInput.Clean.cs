@@ -53,7 +53,9 @@ public static partial class TcpInput
                 tp,
                 new AckSample
                 {
-                    PktsAcked = state.PktsAcked, RttUs = caRttUs, InFlight = sack.Rate.PriorInFlight,
+                    PktsAcked = state.PktsAcked,
+                    RttUs = caRttUs,
+                    InFlight = sack.Rate.PriorInFlight,
                 });
         }
 
