@@ -25,6 +25,10 @@ public readonly unsafe struct Sockptr(MmStruct? mm, ulong address)
     /// <summary>A pointer to pinned memory of this process (<c>KERNEL_SOCKPTR</c>).</summary>
     public static Sockptr Kernel(void* pinned) => new(null, (ulong)pinned);
 
+    /// <summary>A pointer to the first byte of an array that was allocated pinned.</summary>
+    public static Sockptr Pinned(byte[]? array) =>
+        array is { Length: > 0 } ? Kernel(Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(array))) : default;
+
     /// <summary>The pointer <paramref name="offset"/> bytes on.</summary>
     public Sockptr Add(int offset) => new(Mm, Address + (ulong)offset);
 

@@ -51,6 +51,9 @@ public sealed class TaskStruct
     /// <summary>Where the pointers of the task's system calls lead.</summary>
     public MmStruct? Mm { get; set; }
 
+    /// <summary>Whether the running system call is one of the 32-bit interface, whose structures are narrower.</summary>
+    public bool InCompatSyscall { get; internal set; }
+
     /// <summary>State of other subsystems (descriptors, resource limits, security).</summary>
     public SlotTable Slots { get; } = new();
 

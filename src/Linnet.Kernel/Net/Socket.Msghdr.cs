@@ -11,21 +11,17 @@ public sealed partial class Socket
 {
     // Control data up to so much is copied to the stack; more is charged to the socket's option memory.
     private const int StackControl = CMSG_HDRLEN + 20;
-    private const int MsgFlagsOffset = 48;
-    private const int MsgControllenOffset = 40;
-    private const int MsgNamelenOffset = 8;
-    private const int MmsgLenOffset = 56;
-    private const int MmsghdrSize = 64;
 
     /// <summary>The <c>sendmsg</c> call (<c>__sys_sendmsg</c>).</summary>
     /// <param name="fd">The socket's descriptor.</param>
     /// <param name="umsg">The message.</param>
     /// <param name="flags"><c>MSG_*</c></param>
+    /// <param name="forbidCmsgCompat">Whether the flag of 32-bit callers is refused: it is theirs alone.</param>
     /// <returns>Bytes sent, or a negative errno.</returns>
     [Linux("__sys_sendmsg")]
-    public static long SysSendmsg(int fd, Sockptr umsg, uint flags)
+    public static long SysSendmsg(int fd, Sockptr umsg, uint flags, bool forbidCmsgCompat = true)
     {
-        if (IsCompat(flags))
+        if (forbidCmsgCompat && IsCompat(flags))
             return -EINVAL;
         int err = SockfdLookup(fd, out File file, out Socket sock);
         if (err < 0)
@@ -40,10 +36,11 @@ public sealed partial class Socket
     /// <summary>The <c>sendmmsg</c> call (<c>__sys_sendmmsg</c>): stops at the first message that cannot be sent.</summary>
     /// <returns>How many were sent, or the first one's errno.</returns>
     [Linux("__sys_sendmmsg")]
-    public static int SysSendmmsg(int fd, Sockptr mmsg, uint vlen, uint flags)
+    public static int SysSendmmsg(int fd, Sockptr mmsg, uint vlen, uint flags, bool forbidCmsgCompat = true)
     {
-        if (IsCompat(flags))
+        if (forbidCmsgCompat && IsCompat(flags))
             return -EINVAL;
+        MsghdrLayout layout = MsghdrLayout.Of(flags);
         vlen = Math.Min(vlen, UIO_MAXIOV);
         int err = SockfdLookup(fd, out File file, out Socket sock);
         if (err < 0)
@@ -53,10 +50,10 @@ public sealed partial class Socket
         UsedAddress used = new();
         while (sent < vlen)
         {
-            Sockptr entry = mmsg.Add(sent * MmsghdrSize);
+            Sockptr entry = mmsg.Add(sent * layout.MmsghdrSize);
             int each = (int)flags | (sent == vlen - 1 ? 0 : MSG_BATCH);
             long n = SendOne(sock, file, call, entry, each, MSG_EOR, used, out bool whole);
-            err = n < 0 ? (int)n : entry.Add(MmsgLenOffset).Put((uint)n);
+            err = n < 0 ? (int)n : entry.Add(layout.MsghdrSize).Put((uint)n);
             if (err < 0)
                 break;
             sent++;
@@ -72,9 +69,9 @@ public sealed partial class Socket
     /// <summary>The <c>recvmsg</c> call (<c>__sys_recvmsg</c>).</summary>
     /// <returns>Bytes received, 0 at the end of a stream, or a negative errno.</returns>
     [Linux("__sys_recvmsg")]
-    public static long SysRecvmsg(int fd, Sockptr umsg, uint flags)
+    public static long SysRecvmsg(int fd, Sockptr umsg, uint flags, bool forbidCmsgCompat = true)
     {
-        if (IsCompat(flags))
+        if (forbidCmsgCompat && IsCompat(flags))
             return -EINVAL;
         int err = SockfdLookup(fd, out File file, out Socket sock);
         if (err < 0)
@@ -92,22 +89,24 @@ public sealed partial class Socket
     /// <param name="vlen">How many there are.</param>
     /// <param name="flags"><c>MSG_*</c>; with MSG_WAITFORONE only the first is waited for.</param>
     /// <param name="timeout">A <c>timespec</c>, looked at after each message only; null for none. What is left is written back.</param>
+    /// <param name="forbidCmsgCompat">Whether the flag of 32-bit callers is refused.</param>
     /// <returns>How many were received, or the first one's errno.</returns>
     [Linux("__sys_recvmmsg")]
-    public static int SysRecvmmsg(int fd, Sockptr mmsg, uint vlen, uint flags, Sockptr timeout)
+    public static int SysRecvmmsg(int fd, Sockptr mmsg, uint vlen, uint flags, Sockptr timeout, bool forbidCmsgCompat = true)
     {
-        if (IsCompat(flags))
+        if (forbidCmsgCompat && IsCompat(flags))
             return -EINVAL;
         if (timeout.IsNull)
             return DoRecvmmsg(fd, mmsg, vlen, (int)flags, deadline: null);
-        if (timeout.Get(out Timespec ts) < 0)
+        MsghdrLayout layout = MsghdrLayout.Of(flags);
+        if (!layout.ReadTimespec(timeout, out Timespec ts))
             return -EFAULT;
         if (!Deadline.IsValid(ts))
             return -EINVAL;
         Machine machine = TaskStruct.Current.Machine;
         long deadline = Deadline.After(machine, ts);
         int received = DoRecvmmsg(fd, mmsg, vlen, (int)flags, deadline);
-        if (received > 0 && timeout.Put(Deadline.Remaining(machine, deadline)) < 0)
+        if (received > 0 && layout.WriteTimespec(timeout, Deadline.Remaining(machine, deadline)) < 0)
             return -EFAULT;
         return received;
     }
@@ -133,13 +132,14 @@ public sealed partial class Socket
     private static int RecvMany(
         Socket sock, File file, SocketCall call, Sockptr mmsg, uint vlen, int flags, long? deadline)
     {
+        MsghdrLayout layout = MsghdrLayout.Of((uint)flags);
         int received = 0;
         int err = 0;
         while (received < vlen)
         {
-            Sockptr entry = mmsg.Add(received * MmsghdrSize);
+            Sockptr entry = mmsg.Add(received * layout.MmsghdrSize);
             long n = RecvOne(sock, file, call, entry, flags & ~MSG_WAITFORONE, nosec: received > 0);
-            err = n < 0 ? (int)n : entry.Add(MmsgLenOffset).Put((uint)n);
+            err = n < 0 ? (int)n : entry.Add(layout.MsghdrSize).Put((uint)n);
             if (err < 0)
                 break;
             received++;
@@ -166,7 +166,8 @@ public sealed partial class Socket
     {
         MsgHdr msg = call.Msg;
         whole = false;
-        long err = CopyMsghdrFromUser(msg, umsg, forReceive: false, call, out ulong controllen, out _);
+        long err = CopyMsghdrFromUser(
+            msg, umsg, MsghdrLayout.Of((uint)flags), forReceive: false, call, out ulong controllen, out _);
         if (err < 0)
             return err;
         err = SysSendmsgCore(sock, file, msg, controllen, flags, allowedFlags, usedAddress);
@@ -186,6 +187,8 @@ public sealed partial class Socket
         if (length == 0)
             return SendTo(sock, msg, usedAddress);
         Sockptr user = msg.MsgControl;
+        if (IsCompat((uint)flags))
+            return SendWithCompatControl(sock, msg, user, length, usedAddress);
         if (length <= StackControl)
         {
             byte* control = stackalloc byte[StackControl];
@@ -213,6 +216,19 @@ public sealed partial class Socket
         return SendTo(sock, msg, usedAddress);
     }
 
+    // A 32-bit caller's control data takes more room in the layout that protocols read.
+    private static long SendWithCompatControl(Socket sock, MsgHdr msg, Sockptr user, int length, UsedAddress? usedAddress)
+    {
+        long err = Compat.CmsghdrFromUserCompatToKern(user, length, sock.Sk!, out byte[]? control);
+        if (err < 0)
+            return err;
+        msg.MsgControl = Sockptr.Pinned(control);
+        msg.MsgControllen = control!.Length;
+        err = SendTo(sock, msg, usedAddress);
+        sock.Sk!.SockKfree(control.Length);
+        return err;
+    }
+
     // Of several messages in one call the security modules see the first to each address.
     private static long SendTo(Socket sock, MsgHdr msg, UsedAddress? usedAddress)
     {
@@ -230,7 +246,8 @@ public sealed partial class Socket
     private static long RecvOne(Socket sock, File file, SocketCall call, Sockptr umsg, int flags, bool nosec)
     {
         MsgHdr msg = call.Msg;
-        long err = CopyMsghdrFromUser(msg, umsg, forReceive: true, call, out ulong controllen, out Sockptr uaddr);
+        long err = CopyMsghdrFromUser(
+            msg, umsg, MsghdrLayout.Of((uint)flags), forReceive: true, call, out ulong controllen, out Sockptr uaddr);
         return err < 0 ? err : SysRecvmsgCore(sock, file, msg, umsg, uaddr, controllen, flags, nosec);
     }
 
@@ -238,9 +255,10 @@ public sealed partial class Socket
     private static long SysRecvmsgCore(
         Socket sock, File file, MsgHdr msg, Sockptr umsg, Sockptr uaddr, ulong controllen, int flags, bool nosec)
     {
+        MsghdrLayout layout = MsghdrLayout.Of((uint)flags);
         ulong controlStart = msg.MsgControl.Address;
         msg.MsgControllen = (int)Math.Min(controllen, int.MaxValue);
-        msg.MsgFlags = flags & MSG_CMSG_CLOEXEC;
+        msg.MsgFlags = flags & (MSG_CMSG_CLOEXEC | unchecked((int)MSG_CMSG_COMPAT));
         msg.HasName = true;
         msg.MsgNamelen = 0;
         flags |= DontWait(file);
@@ -249,19 +267,20 @@ public sealed partial class Socket
             return len;
         if (!uaddr.IsNull)
         {
-            int err = MoveAddrToUser(msg.MsgName, uaddr, umsg.Add(MsgNamelenOffset));
+            int err = MoveAddrToUser(msg.MsgName, uaddr, umsg.Add(layout.NamelenOffset));
             if (err < 0)
                 return err;
         }
 
-        if (umsg.Add(MsgFlagsOffset).Put(msg.MsgFlags) < 0)
+        if (umsg.Add(layout.FlagsOffset).Put(msg.MsgFlags & ~unchecked((int)MSG_CMSG_COMPAT)) < 0)
             return -EFAULT;
-        return umsg.Add(MsgControllenOffset).Put(msg.MsgControl.Address - controlStart) < 0 ? -EFAULT : len;
+        return layout.WriteControllen(umsg, msg.MsgControl.Address - controlStart) < 0 ? -EFAULT : len;
     }
 
     /// <summary>Copies a message's description out of the caller's memory and checks it (<c>copy_msghdr_from_user</c>).</summary>
     /// <param name="msg">Filled in; when receiving, without the address.</param>
     /// <param name="umsg">The <c>user_msghdr</c>.</param>
+    /// <param name="layout">How it is laid out.</param>
     /// <param name="forReceive">Whether the address is wanted rather than given.</param>
     /// <param name="call">Lends room for the pieces of data.</param>
     /// <param name="controllen">Bytes of control data, not checked.</param>
@@ -269,11 +288,12 @@ public sealed partial class Socket
     /// <returns>Bytes of data, or a negative errno.</returns>
     [Linux("copy_msghdr_from_user")]
     private static long CopyMsghdrFromUser(
-        MsgHdr msg, Sockptr umsg, bool forReceive, SocketCall call, out ulong controllen, out Sockptr uaddr)
+        MsgHdr msg, Sockptr umsg, in MsghdrLayout layout, bool forReceive, SocketCall call, out ulong controllen,
+        out Sockptr uaddr)
     {
         controllen = 0;
         uaddr = default;
-        if (umsg.Get(out UserMsghdr user) < 0)
+        if (!layout.ReadMsghdr(umsg, out UserMsghdr user))
             return -EFAULT;
         msg.Reset(default, (int)user.MsgFlags);
         msg.MsgControl = new Sockptr(umsg.Mm, user.MsgControl);
@@ -297,8 +317,10 @@ public sealed partial class Socket
 
         if (user.MsgIovlen > UIO_MAXIOV)
             return -EMSGSIZE;
-        return Uaccess.ImportIovec(
-            new Sockptr(umsg.Mm, user.MsgIov), user.MsgIovlen, ref call.Iovecs, out msg.MsgIter);
+        Sockptr iovec = new(umsg.Mm, user.MsgIov);
+        return layout.IsCompat
+            ? Compat.ImportIovec(iovec, user.MsgIovlen, ref call.Iovecs, out msg.MsgIter)
+            : Uaccess.ImportIovec(iovec, user.MsgIovlen, ref call.Iovecs, out msg.MsgIter);
     }
 
     // 32-bit callers have their own calls; from others their flag is refused.

@@ -111,6 +111,12 @@ public sealed class ToyOps(ToyFamily family) : ProtoOps
     /// <summary>What getname answers with for a peer that is gone.</summary>
     public int PeerNameResult { get; set; } = 2;
 
+    /// <summary>Sees each message that is sent, with its control data.</summary>
+    public Action<MsgHdr>? OnSend { get; set; }
+
+    /// <summary>May add control data to each message that is received.</summary>
+    public Action<MsgHdr>? OnRecv { get; set; }
+
     public override int Release(Socket sock)
     {
         if (sock.Sk is not ToySock sk)
@@ -214,6 +220,7 @@ public sealed class ToyOps(ToyFamily family) : ProtoOps
             return err;
         if (sk.Peer is not { } peer)
             return -EPIPE;
+        OnSend?.Invoke(m);
         int room = ToySock.Capacity - peer.Received.Count;
         if (room == 0 || (sk.SkType != SOCK_STREAM && totalLen > room))
             return -EAGAIN;
@@ -243,6 +250,7 @@ public sealed class ToyOps(ToyFamily family) : ProtoOps
             m.MsgNamelen = sk.Address.Length;
         }
 
+        OnRecv?.Invoke(m);
         if ((flags & MSG_PEEK) != 0)
             return bytes.Length;
         for (int i = 0; i < bytes.Length; i++)

@@ -31,8 +31,11 @@ public static class SyscallTable
             return -ENOSYS;
         }
 
-        return ret is < -MaxErrno and >= -LastRestart ? -EINTR : ret;
+        return AtBoundary(ret);
     }
+
+    /// <summary>What a program sees of a result: an errno that asks for a restart becomes -EINTR.</summary>
+    internal static long AtBoundary(long ret) => ret is < -MaxErrno and >= -LastRestart ? -EINTR : ret;
 
     private static bool Dispatch(TaskStruct task, int nr, ReadOnlySpan<ulong> a, out long ret)
     {

@@ -53,6 +53,8 @@ public sealed class MsgHdr
     public int PutCmsg(int level, int type, ReadOnlySpan<byte> value)
     {
         const int HeaderSize = 16;
+        if ((MsgFlags & unchecked((int)MSG_CMSG_COMPAT)) != 0)
+            return PutCmsgCompat(level, type, value);
         if (MsgControl.IsNull || MsgControllen < HeaderSize)
         {
             MsgFlags |= MSG_CTRUNC;
@@ -73,6 +75,44 @@ public sealed class MsgHdr
         if (MsgControl.CopyTo(header) < 0 || MsgControl.Add(HeaderSize).CopyTo(value[..(length - HeaderSize)]) < 0)
             return -EFAULT;
         int space = Math.Min((HeaderSize + value.Length + 7) & ~7, MsgControllen);
+        MsgControl = MsgControl.Add(space);
+        MsgControllen -= space;
+        return 0;
+    }
+
+    /// <summary>The same for a 32-bit caller: a shorter head, and times in 32 bits where the option's old form was asked for.</summary>
+    [Linux("put_cmsg_compat", "net/compat.c")]
+    private int PutCmsgCompat(int level, int type, ReadOnlySpan<byte> value)
+    {
+        const int HeaderSize = 12;
+        Span<byte> narrow = stackalloc byte[value.Length];
+        scoped ReadOnlySpan<byte> data = value;
+        if (level == SOL_SOCKET && type is SO_TIMESTAMP_OLD or SO_TIMESTAMPNS_OLD or SO_TIMESTAMPING_OLD)
+        {
+            // Pairs of 64-bit numbers become pairs of 32-bit ones.
+            for (int i = 0; i < value.Length / sizeof(long); i++)
+                Unsafe.WriteUnaligned(ref narrow[i * sizeof(int)], (int)BitConverter.ToInt64(value[(i * sizeof(long))..]));
+            data = narrow[..(value.Length / 2)];
+        }
+
+        if (MsgControl.IsNull || MsgControllen < HeaderSize)
+        {
+            MsgFlags |= MSG_CTRUNC;
+            return 0;
+        }
+
+        int length = HeaderSize + data.Length;
+        if (MsgControllen < length)
+        {
+            MsgFlags |= MSG_CTRUNC;
+            length = MsgControllen;
+        }
+
+        Span<int> header = [length, level, type];
+        if (MsgControl.CopyTo(System.Runtime.InteropServices.MemoryMarshal.AsBytes(header)) < 0
+            || MsgControl.Add(HeaderSize).CopyTo(data[..(length - HeaderSize)]) < 0)
+            return -EFAULT;
+        int space = Math.Min((HeaderSize + data.Length + 3) & ~3, MsgControllen);
         MsgControl = MsgControl.Add(space);
         MsgControllen -= space;
         return 0;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Linnet.Kernel.Fs;
 using Linnet.Kernel.Trace;
@@ -61,11 +62,8 @@ public partial class Sock
         switch (optname)
         {
             case SO_ATTACH_FILTER:
-                if (optlen != Marshal.SizeOf<SockFprog>())
-                    return -EINVAL;
-                if (optval.Get(out SockFprog fprog) < 0)
-                    return -EFAULT;
-                return SkAttachFilter(new Sockptr(optval.Mm, fprog.Filter), fprog.Len);
+                int err = CopyBpfFprogFromUser(optval, optlen, out Sockptr filter, out int length);
+                return err < 0 ? err : SkAttachFilter(filter, length);
             case SO_DETACH_FILTER:
                 return SkDetachFilter();
             case SO_ATTACH_BPF or SO_ATTACH_REUSEPORT_EBPF:
@@ -76,6 +74,31 @@ public partial class Sock
             default:
                 return -ENOPROTOOPT;
         }
+    }
+
+    [Linux("copy_bpf_fprog_from_user", "net/core/filter.c")]
+    private static int CopyBpfFprogFromUser(Sockptr optval, int optlen, out Sockptr filter, out int length)
+    {
+        filter = default;
+        length = 0;
+        if (TaskStruct.Current.InCompatSyscall)
+        {
+            if (optlen != 2 * sizeof(uint))
+                return -EINVAL;
+            if (optval.Get(out (ushort Len, uint Filter) narrow) < 0)
+                return -EFAULT;
+            filter = new Sockptr(optval.Mm, narrow.Filter);
+            length = narrow.Len;
+            return 0;
+        }
+
+        if (optlen != Unsafe.SizeOf<SockFprog>())
+            return -EINVAL;
+        if (optval.Get(out SockFprog fprog) < 0)
+            return -EFAULT;
+        filter = new Sockptr(optval.Mm, fprog.Filter);
+        length = fprog.Len;
+        return 0;
     }
 
     // A program of extended BPF is a descriptor, and no descriptor here is one.

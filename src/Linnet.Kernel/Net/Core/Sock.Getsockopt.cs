@@ -72,9 +72,9 @@ public partial class Sock
                     Int(value, (int)SkTsflags);
                 return 2 * sizeof(int);
             case SO_RCVTIMEO_OLD or SO_RCVTIMEO_NEW:
-                return GetTimeout(value, SkRcvtimeo);
+                return SockGetTimeout(value, SkRcvtimeo, optname == SO_RCVTIMEO_OLD);
             case SO_SNDTIMEO_OLD or SO_SNDTIMEO_NEW:
-                return GetTimeout(value, SkSndtimeo);
+                return SockGetTimeout(value, SkSndtimeo, optname == SO_SNDTIMEO_OLD);
             case SO_MAX_PACING_RATE when len >= sizeof(ulong):
                 return Long(value, (long)SkMaxPacingRate);
             case SO_MAX_PACING_RATE:
@@ -168,15 +168,14 @@ public partial class Sock
         return on && (optname != SO_TIMESTAMP_OLD || !SockFlag(SockFlags.Rcvtstampns));
     }
 
-    private static int GetTimeout(Span<byte> value, long timeout)
+    [Linux("sock_get_timeout")]
+    private static int SockGetTimeout(Span<byte> value, long timeout, bool oldTimeval)
     {
-        if (timeout != long.MaxValue)
-        {
-            Long(value, timeout / Clock.NsecPerSec);
-            Long(value[sizeof(long)..], timeout % Clock.NsecPerSec / Clock.NsecPerUsec);
-        }
-
-        return 2 * sizeof(long);
+        long seconds = timeout == long.MaxValue ? 0 : timeout / Clock.NsecPerSec;
+        long microseconds = timeout == long.MaxValue ? 0 : timeout % Clock.NsecPerSec / Clock.NsecPerUsec;
+        if (oldTimeval && Cpu.This.Task is { InCompatSyscall: true })
+            return Int(value, (int)seconds) + Int(value[sizeof(int)..], (int)microseconds);
+        return Long(value, seconds) + Long(value[sizeof(long)..], microseconds);
     }
 
     private int GetPeercred(Sockptr optval, Sockptr optlen, int len)

@@ -78,10 +78,10 @@ public partial class Sock
                 ret = SkSocket?.SetPeekOff(val) ?? -EOPNOTSUPP;
                 return true;
             case SO_SNDTIMEO_OLD or SO_SNDTIMEO_NEW:
-                ret = SockSetTimeout(ref SkSndtimeo, optval, optlen);
+                ret = SockSetTimeout(ref SkSndtimeo, optval, optlen, optname == SO_SNDTIMEO_OLD);
                 return true;
             case SO_RCVTIMEO_OLD or SO_RCVTIMEO_NEW:
-                ret = SockSetTimeout(ref SkRcvtimeo, optval, optlen);
+                ret = SockSetTimeout(ref SkRcvtimeo, optval, optlen, optname == SO_RCVTIMEO_OLD);
                 return true;
             default:
                 return false;
@@ -288,12 +288,11 @@ public partial class Sock
 
     // Whole ticks, rounded up; no time at all means for ever, a negative one not to wait.
     [Linux("sock_set_timeout")]
-    private static int SockSetTimeout(ref long timeout, Sockptr optval, int optlen)
+    private static int SockSetTimeout(ref long timeout, Sockptr optval, int optlen, bool oldTimeval)
     {
-        if (optlen < 2 * sizeof(long))
-            return -EINVAL;
-        if (optval.Get(out Timeval tv) < 0)
-            return -EFAULT;
+        int err = SockCopyUserTimeval(out Timeval tv, optval, optlen, oldTimeval);
+        if (err < 0)
+            return err;
         if (tv.TvUsec is < 0 or >= UsecPerSec)
             return -EDOM;
         if (tv.TvSec < 0)
@@ -307,6 +306,25 @@ public partial class Sock
             value = tv.TvSec * Clock.NsecPerSec + (tv.TvUsec + 999) / 1000 * Clock.NsecPerMsec;
         Volatile.Write(ref timeout, value);
         return 0;
+    }
+
+    [Linux("sock_copy_user_timeval")]
+    private static int SockCopyUserTimeval(out Timeval tv, Sockptr optval, int optlen, bool oldTimeval)
+    {
+        tv = default;
+        if (oldTimeval && Cpu.This.Task is { InCompatSyscall: true })
+        {
+            if (optlen < 2 * sizeof(int))
+                return -EINVAL;
+            if (optval.Get(out (int Sec, int Usec) narrow) < 0)
+                return -EFAULT;
+            tv = new Timeval { TvSec = narrow.Sec, TvUsec = narrow.Usec };
+            return 0;
+        }
+
+        if (optlen < 2 * sizeof(long))
+            return -EINVAL;
+        return optval.Get(out tv);
     }
 
     [Linux("sock_setbindtodevice")]
