@@ -132,7 +132,7 @@ public static partial class TcpOutput
         skb.Dst = dst;
         skb.Hash = req.Txhash;
         ushort mss = TcpMssClamp(tp, dst.Advmss);
-        long now = tp.Machine.Clock.Now;
+        long now = NowOf(tp);
         skb.Tstamp = now;
         if (type == TcpSynackType.Cookie && req.TstampOk)
             skb.Tstamp = Syncookies.CookieInitTimestamp(req, now);

@@ -15,10 +15,13 @@ public static partial class TcpOutput
     /// <summary>Reads the clock once for all that one event does (<c>tcp_mstamp_refresh</c>).</summary>
     public static void TcpMstampRefresh(TcpSock tp)
     {
-        long now = tp.Machine.Clock.Now;
+        long now = NowOf(tp);
         tp.TcpClockCache = now;
         tp.TcpMstamp = now / Clock.NsecPerUsec;
     }
+
+    // Zero stands for "never" wherever a time is kept, so that the first millisecond counts as the second.
+    private static long NowOf(TcpSock tp) => Math.Max(tp.Machine.Clock.Now, Clock.NsecPerMsec);
 
     /// <summary>
     /// Sends a segment: puts the header in front and hands it to the network layer. A packet of the queues is not changed;

@@ -1,0 +1,111 @@
+using Linnet.Kernel.Net.Ipv4;
+using Linnet.Kernel.Net.Sched;
+using Linnet.Kernel.Tests.Infrastructure;
+
+namespace Linnet.Kernel.Tests.Tcp;
+
+/// <summary>Streams over bad networks: no byte may be lost, doubled, changed or moved, and no packet may leak.</summary>
+public sealed class TransferTests
+{
+    public static TheoryData<string, NetemOptions> Networks() => new()
+    {
+        { "a good cable", new NetemOptions { Delay = Ms(1) } },
+        { "a long way", new NetemOptions { Delay = Ms(100) } },
+        { "jitter", new NetemOptions { Delay = Ms(20), Jitter = Ms(10) } },
+        { "little loss", new NetemOptions { Delay = Ms(10), Loss = 0.01 } },
+        { "much loss", new NetemOptions { Delay = Ms(10), Loss = 0.1 } },
+        { "bursts of loss", new NetemOptions { Delay = Ms(10), Bursts = new GilbertElliott(0.02, 0.3) } },
+        { "duplicates", new NetemOptions { Delay = Ms(10), Duplicate = 0.2 } },
+        { "reordering", new NetemOptions { Delay = Ms(10), Reorder = 0.2 } },
+        { "flipped bits", new NetemOptions { Delay = Ms(10), Corrupt = 0.03 } },
+        { "a slow line with a short queue", new NetemOptions { Delay = Ms(20), Rate = 2_000_000, Limit = 20 } },
+        {
+            "everything",
+            new NetemOptions { Delay = Ms(15), Jitter = Ms(5), Loss = 0.03, Duplicate = 0.03, Reorder = 0.05, Corrupt = 0.02 }
+        },
+    };
+
+    [Theory]
+    [MemberData(nameof(Networks))]
+    public void Every_byte_arrives(string name, NetemOptions options)
+    {
+        Assert.NotEmpty(name);
+        for (ulong seed = 1; seed <= 8; seed++)
+        {
+            using TransferNet net = new(seed, options, options);
+            net.Exchange(150_000, 60_000, TimeSpan.FromMinutes(20));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Networks))]
+    public void Every_byte_arrives_without_SACK_and_timestamps(string name, NetemOptions options)
+    {
+        Assert.NotEmpty(name);
+        for (ulong seed = 1; seed <= 8; seed++)
+        {
+            using TransferNet net = new(seed, options, options);
+            foreach (Host host in new[] { net.One, net.Other })
+            {
+                host.Namespace.Ipv4.SysctlTcpSack = false;
+                host.Namespace.Ipv4.SysctlTcpTimestamps = 0;
+            }
+
+            net.Exchange(150_000, 60_000, TimeSpan.FromMinutes(20));
+        }
+    }
+
+    [Fact]
+    public void A_slow_reader_closes_the_window_and_loses_nothing()
+    {
+        for (ulong seed = 1; seed <= 5; seed++)
+        {
+            NetemOptions options = new() { Delay = Ms(5), Loss = 0.02 };
+            using TransferNet net = new(seed, options, options);
+            net.One.Namespace.Ipv4.SysctlTcpRmem = [4096, 8192, 16384];
+            net.Other.Namespace.Ipv4.SysctlTcpRmem = [4096, 8192, 16384];
+            net.Exchange(100_000, 100_000, TimeSpan.FromHours(2), readerPause: 200);
+        }
+    }
+
+    [Theory]
+    [InlineData(100)]
+    [InlineData(576)]
+    [InlineData(9000)]
+    [InlineData(65535)]
+    public void Every_byte_arrives_at_any_MTU(int mtu)
+    {
+        NetemOptions options = new() { Delay = Ms(5), Loss = 0.01 };
+        using TransferNet net = new(3, options, options, mtu);
+        net.Exchange(100_000, 100_000, TimeSpan.FromHours(1));
+    }
+
+    [Fact]
+    public void A_megabyte_over_a_clean_link_takes_a_few_round_trips()
+    {
+        NetemOptions options = new() { Delay = Ms(50), Limit = 10_000 };
+        using TransferNet net = new(1, options, options);
+        net.Exchange(1_000_000, 0, TimeSpan.FromMinutes(1));
+
+        // Slow start from 10 segments of 1448 bytes doubles each 100 ms: 7 rounds, handshake and end.
+        Assert.InRange(net.Took.TotalSeconds, 0.8, 1.5);
+    }
+
+    [Fact]
+    public void One_loss_costs_one_round_trip_and_not_a_timeout()
+    {
+        double clean = TimeOf(loss: 0);
+        double lossy = TimeOf(loss: 0.003);
+        Assert.InRange(lossy, clean, clean * 3);
+    }
+
+    private static double TimeOf(double loss)
+    {
+        NetemOptions options = new() { Delay = Ms(20), Loss = loss, Limit = 10_000 };
+        using TransferNet net = new(5, options, options with { Loss = 0 });
+        net.Exchange(2_000_000, 0, TimeSpan.FromMinutes(5));
+        return net.Took.TotalSeconds;
+    }
+
+    private static TimeSpan Ms(int milliseconds) => TimeSpan.FromMilliseconds(milliseconds);
+}
