@@ -89,6 +89,10 @@ public sealed class PagePool
         return page;
     }
 
+    /// <summary>A reference that a thread's cache keeps for as long as it likes is not counted as rented.</summary>
+    [System.Diagnostics.Conditional("DEBUG")]
+    internal void ReferenceIsCached(bool cached) => Interlocked.Add(ref outstanding, cached ? -1 : 1);
+
     internal void Return(Page page)
     {
 #if DEBUG

@@ -49,9 +49,15 @@ internal sealed class TcpPageFrag
             }
         }
 
-        Page?.Put();
+        if (pool != null)
+        {
+            pool.ReferenceIsCached(false);
+            Page.Put();
+        }
+
         pool = from;
         Page = from.Rent(ChunkSize);
+        pool.ReferenceIsCached(true);
         Offset = 0;
     }
 }
