@@ -103,7 +103,7 @@ public static partial class TcpInput
             TcpStoreTsRecent(tp);
     }
 
-    private static long NowSeconds(TcpSock tp) => tp.Machine.Clock.Now / Clock.NsecPerSec;
+    private static long NowSeconds(TcpSock tp) => TcpMinisocks.NowSeconds(tp.SkNet);
 
     private static void NoteSackBlocks(SkBuff skb, in TcpOptionsReceived optRx, int size, int offset)
     {

@@ -112,8 +112,10 @@ public static partial class TcpMinisocks
         Tcp.TcpDone(tp);
     }
 
-    /// <summary>Seconds since boot, as timestamps' ages are counted (<c>ktime_get_seconds</c>).</summary>
-    internal static long NowSeconds(NetNamespace net) => net.Machine.Clock.Now / Clock.NsecPerSec;
+    /// <summary>
+    /// Seconds by which the ages of timestamps are counted (<c>ktime_get_seconds</c>), from 1 at boot: 0 says never.
+    /// </summary>
+    internal static long NowSeconds(NetNamespace net) => net.Machine.Clock.Now / Clock.NsecPerSec + 1;
 
     // The checks of tcp_rcv_state_process for this state.
     private static TcpTwStatus FinWait2(
