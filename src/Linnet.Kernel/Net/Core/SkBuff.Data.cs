@@ -72,24 +72,7 @@ public sealed partial class SkBuff
         int fromHead = Math.Min(bytes, HeadLen);
         data += fromHead;
         Len -= bytes;
-        int left = bytes - fromHead;
-        if (left == 0)
-            return;
-        DataLen -= left;
-        int first = 0;
-        while (left > 0 && frags[first].Size <= left)
-        {
-            left -= frags[first].Size;
-            frags[first++].Page.Put();
-        }
-
-        if (left > 0)
-        {
-            frags[first].Offset += left;
-            frags[first].Size -= left;
-        }
-
-        ShiftFrags(first);
+        TakeFromFrags(bytes - fromHead);
     }
 
     /// <summary>
@@ -375,19 +358,24 @@ public sealed partial class SkBuff
         int length = HeadLen;
         CopyBits(length, head!.Span(tail, bytes));
         tail += bytes;
+        TakeFromFrags(bytes);
+    }
+
+    // Fragments that are used up are given back; what is left of a fragment that is shared is not written.
+    private void TakeFromFrags(int bytes)
+    {
         DataLen -= bytes;
-        int left = bytes;
         int first = 0;
-        while (left > 0 && frags[first].Size <= left)
+        while (bytes > 0 && frags[first].Size <= bytes)
         {
-            left -= frags[first].Size;
+            bytes -= frags[first].Size;
             frags[first++].Page.Put();
         }
 
-        if (left > 0)
+        if (bytes > 0)
         {
-            frags[first].Offset += left;
-            frags[first].Size -= left;
+            frags[first].Offset += bytes;
+            frags[first].Size -= bytes;
         }
 
         ShiftFrags(first);
