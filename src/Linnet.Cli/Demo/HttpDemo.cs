@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using HttpServer;
 using Linnet.Cli.Rendering;
+using Linnet.Kernel.Net.Sched;
 using Linnet.Kernel.Trace;
 using Linnet.Kernel.Trace.Beauty;
 using Linnet.Kernel.Uapi;
@@ -23,6 +24,9 @@ internal sealed class HttpDemo(Terminal terminal, Stream? capture, string? captu
         Host client = network.AddHost("client");
         Host web = network.AddHost("web");
         Link link = network.Connect(client, "10.0.0.1/24", web, "10.0.0.2/24");
+
+        // A link of some length, so that the packets stand apart in time.
+        link.Emulate(new NetemOptions { Delay = TimeSpan.FromMilliseconds(5) });
         Syscalls server = web.NewTask("httpd");
         TraceTree tree = new();
         using PacketLog packets = new(link, network.Machine);

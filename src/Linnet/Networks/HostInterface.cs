@@ -3,6 +3,7 @@ using System.Net.NetworkInformation;
 using Linnet.Kernel;
 using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
+using Linnet.Kernel.Net.Sched;
 
 namespace Linnet;
 
@@ -62,5 +63,25 @@ public sealed class HostInterface
     {
         using KernelEntry entry = Host.Network.Machine.Enter();
         Host.Check(Dev.DevSetMtu(Device, mtu), $"set the MTU of {Name} to {mtu}");
+    }
+
+    /// <summary>
+    /// Treats what the interface sends from now on as a bad network would (<c>tc qdisc replace root netem</c>): delay, loss,
+    /// duplication, reordering, corruption, a limited rate. Packets that are under way stay so.
+    /// </summary>
+    /// <param name="options">What happens to packets; null to send them at once again, which drops those under way.</param>
+    /// <exception cref="ArgumentException">The options contradict themselves.</exception>
+    public void Emulate(NetemOptions? options)
+    {
+        using KernelEntry entry = Host.Network.Machine.Enter();
+        if (options != null && Device.Qdisc is Netem running)
+        {
+            running.Options = options;
+            return;
+        }
+
+        Qdisc? before = Device.Qdisc;
+        Device.Qdisc = options == null ? null : new Netem(Device, options);
+        before?.Reset();
     }
 }

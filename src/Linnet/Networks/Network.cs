@@ -2,6 +2,7 @@ using System.Net;
 using Linnet.Kernel;
 using Linnet.Kernel.Drivers;
 using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Sched;
 
 namespace Linnet;
 
@@ -116,7 +117,16 @@ public sealed class Network : IDisposable
 /// <summary>A cable between two hosts.</summary>
 /// <param name="One">One end.</param>
 /// <param name="Other">The other end.</param>
-public sealed record Link(HostInterface One, HostInterface Other);
+public sealed record Link(HostInterface One, HostInterface Other)
+{
+    /// <summary>Treats packets of both directions as a bad network would; see <see cref="HostInterface.Emulate"/>.</summary>
+    /// <param name="options">What happens to packets, each way; null for nothing.</param>
+    public void Emulate(NetemOptions? options)
+    {
+        One.Emulate(options);
+        Other.Emulate(options);
+    }
+}
 
 /// <summary>An address with the length of its network's prefix, as <c>10.0.0.1/24</c>.</summary>
 /// <param name="Address">The address.</param>
