@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
 using Linnet.Kernel.Uapi;
 using static Linnet.Kernel.Uapi.IcmpH;
@@ -73,7 +74,7 @@ public class RawTests : InetFixture
         TestSocket s = Raw(IPPROTO_RAW);
         s.Set(SOL_IP, IP_RECVERR, 1);
         using (Root.Enter())
-            Linnet.Kernel.Net.Core.Dev.DevSetMtu(Net.LoopbackDev, 1500);
+            Dev.DevSetMtu(Net.LoopbackDev, 1500);
         Assert.Equal(-EMSGSIZE, s.SendTo(UdpPacket.Ip(0, Localhost, 254, new byte[1481]), Localhost, 0));
         byte[] report = s.Recv(10, MSG_ERRQUEUE, 100).Cmsg(SOL_IP, IP_RECVERR);
         Assert.Equal(EMSGSIZE, BitConverter.ToInt32(report));
@@ -127,5 +128,23 @@ public class RawTests : InetFixture
         Assert.Equal(1, s.Sendmsg("x"u8, TestSocket.Sin(Localhost, 0, AF_UNSPEC), 0, []));
         Assert.Equal((0, 21), (s.Ioctl(SIOCINQ, out int waiting), waiting));
         Assert.Equal(-ENOIOCTLCMD, s.Ioctl(0x12345, out _));
+    }
+
+    [Fact]
+    public void Router_alerts_that_pass_through_go_to_who_asked_for_them()
+    {
+        TestSocket s = Raw(254);
+        Assert.Equal(-ENOBUFS, s.Set(SOL_IP, IP_ROUTER_ALERT, 0));
+        Assert.Equal(0, s.Set(SOL_IP, IP_ROUTER_ALERT, 1));
+        Assert.Equal(-EADDRINUSE, s.Set(SOL_IP, IP_ROUTER_ALERT, 1));
+        Assert.Equal((0, 1), (s.Get(SOL_IP, IP_ROUTER_ALERT, out int on), on));
+        Assert.Equal(0, Net.Sysctl.Write("net.ipv4.ip_forward", "1"));
+        byte[] alert = UdpPacket.WithOptions(UdpPacket.Ip(There, 0xCB007101, 254, "ra"u8), [148, 4, 0, 0]);
+        using (Root.Enter())
+            Devinet.InetAddrAdd(Net.LoopbackDev, Here + 1, 32, peer: 0xCB007101);
+        Inject(alert);
+        Received got = s.Recv();
+        Assert.Equal(alert.Length, got.Result);
+        Assert.Equal(0xCB, got.Data[16]);
     }
 }

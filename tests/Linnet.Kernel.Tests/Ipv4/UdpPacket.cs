@@ -52,4 +52,12 @@ internal static class UdpPacket
         icmph.Checksum = Checksum.CsumFold(Checksum.CsumPartial(message, 0));
         return Ip(saddr, daddr, IPPROTO_ICMP, message);
     }
+
+    public static byte[] WithOptions(byte[] packet, byte[] options)
+    {
+        byte[] longer = [.. packet[..Iphdr.Size], .. options, .. packet[Iphdr.Size..]];
+        var iph = new Iphdr(longer) { VersionIhl = (byte)(0x45 + (options.Length / 4)), TotLen = (ushort)longer.Length };
+        iph.SendCheck();
+        return longer;
+    }
 }

@@ -131,4 +131,7 @@ public enum InetFlags
 
     /// <summary>The protocol is connection-oriented with listen queues (<c>IS_ICSK</c>).</summary>
     IsIcsk = 1 << 19,
+
+    /// <summary><c>IP_ROUTER_ALERT</c></summary>
+    Rtalert = 1 << 20,
 }

@@ -17,6 +17,8 @@ public static class IpForward
         Rtable rt = (Rtable)skb.Dst;
         if (skb.PktType != PACKET_HOST || skb.Sk != null)
             return Drop(skb);
+        if (skb.IpCb.Opt.RouterAlert != 0 && RouterAlert.IpCallRaChain(net, skb))
+            return 0;
         if (skb.IpHdr.Ttl <= 1)
         {
             stats.Inc(IpstatsMib.InHdrErrors);

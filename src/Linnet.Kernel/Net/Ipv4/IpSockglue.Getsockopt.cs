@@ -23,7 +23,7 @@ public static partial class IpSockglue
             return -EFAULT;
         if (len < 0)
             return -EINVAL;
-        InetFlags flag = SwitchOf(optname);
+        InetFlags flag = optname == IP_ROUTER_ALERT ? InetFlags.Rtalert : SwitchOf(optname);
         if (flag != 0)
             return CopyVal(sk.Test(flag) ? 1 : 0, len, optval, optlen);
         int err = GetValue(sk, optname, out int val);

@@ -105,7 +105,7 @@ public static partial class IpSockglue
         SockaddrIn.Read(bytes[8..], out ushort groupFamily, out uint group, out _);
         SockaddrIn.Read(bytes[(8 + SockaddrStorage.Size)..], out ushort sourceFamily, out uint source, out _);
         if (groupFamily != AF_INET || sourceFamily != AF_INET)
-            return -EADDRNOTAVAIL;
+            return -EINVAL;
         var mreq = new McRequest(group, 0, MemoryMarshal.Read<int>(bytes));
         return ChangeSource(sk, mreq, source,
             exclude: optname is MCAST_BLOCK_SOURCE or MCAST_UNBLOCK_SOURCE,
@@ -165,13 +165,13 @@ public static partial class IpSockglue
             return -EINVAL;
         SockaddrIn.Read(bytes.AsSpan(8), out ushort family, out uint group, out _);
         if (family != AF_INET)
-            return -EINVAL;
+            return -EADDRNOTAVAIL;
         uint[] sources = new uint[numsrc];
         for (int i = 0; i < sources.Length; i++)
         {
             SockaddrIn.Read(bytes.AsSpan(GroupFilterSize0 + (i * SockaddrStorage.Size)), out family, out sources[i], out _);
             if (family != AF_INET)
-                return -EINVAL;
+                return -EADDRNOTAVAIL;
         }
 
         return Igmp.IpMcMsfilter(sk, new McRequest(group, 0, MemoryMarshal.Read<int>(bytes)), fmode, sources);

@@ -28,8 +28,8 @@ public static partial class IpSockglue
                 return err;
         }
 
-        if (optname == IP_ROUTER_ALERT && (sk.SkType != SOCK_RAW || sk.SkcNum == IPPROTO_RAW))
-            return -EINVAL;
+        if (optname == IP_ROUTER_ALERT)
+            return RouterAlert.IpRaControl(sk, val != 0);
         int done = SetSwitch(sk, optname, val, optlen);
         if (done == -ENOPROTOOPT)
             done = SetValue(sk, optname, val, optlen);
@@ -70,6 +70,8 @@ public static partial class IpSockglue
         {
             case IP_HDRINCL or IP_NODEFRAG when sk.SkType != SOCK_RAW:
                 return -ENOPROTOOPT;
+            case IP_RECVFRAGSIZE when sk.SkType is not (SOCK_RAW or SOCK_DGRAM):
+                return -EINVAL;
             case IP_RECVERR_RFC4884 when val is not (0 or 1):
                 return -EINVAL;
             case IP_TRANSPARENT when val != 0 && !NetAdmin(sk):

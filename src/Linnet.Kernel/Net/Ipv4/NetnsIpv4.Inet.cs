@@ -9,6 +9,9 @@ public sealed partial class NetnsIpv4
     /// <summary><c>ping_group_range</c>: groups that may have ping sockets, the lowest and the highest; none by default.</summary>
     public (uint Low, uint High) PingGroupRange = (1, 0);
 
+    /// <summary>Sockets with <c>IP_ROUTER_ALERT</c>, oldest first; replaced whole, under the lock of this object.</summary>
+    internal RawSock[] RaChain = [];
+
     /// <summary><c>igmp_max_memberships</c>: most groups of one socket.</summary>
     public int SysctlIgmpMaxMemberships = 20;
 

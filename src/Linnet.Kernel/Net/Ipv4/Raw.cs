@@ -212,8 +212,9 @@ public static partial class Raw
         return type < 32 && (sk.Filter >> type & 1) != 0;
     }
 
+    /// <summary>Queues a packet, whose data may begin anywhere behind its IP header, to a socket; it is taken over.</summary>
     [Linux("raw_rcv")]
-    private static void RawRcv(RawSock sk, SkBuff skb)
+    internal static void RawRcv(RawSock sk, SkBuff skb)
     {
         skb.Push(skb.DataOffset - skb.NetworkHeader);
         IpSockglue.Ipv4PktinfoPrepare(sk, skb, dropDst: true);

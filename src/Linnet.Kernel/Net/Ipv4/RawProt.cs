@@ -32,7 +32,12 @@ public sealed class RawProt : Proto
 
     /// <inheritdoc/>
     [Linux("raw_close")]
-    public override void Close(Sock sk, long timeout) => Sock.SkCommonRelease(sk);
+    public override void Close(Sock sk, long timeout)
+    {
+        if (((RawSock)sk).Test(InetFlags.Rtalert))
+            RouterAlert.IpRaControl((RawSock)sk, on: false);
+        Sock.SkCommonRelease(sk);
+    }
 
     /// <inheritdoc/>
     public override int Connect(Sock sk, ReadOnlySpan<byte> addr) => Datagram.Ip4DatagramConnect((InetSock)sk, addr);
