@@ -5,7 +5,7 @@ namespace Linnet.Kernel.Net;
 
 /// <summary>
 /// What one running call needs: a message, room for its pieces, a place in wait queues and a timeout. Kept by the thread
-/// for its next call, so that calls allocate nothing.
+/// for its next call, so that calls allocate nothing; a call that waits takes a second one.
 /// </summary>
 internal sealed class SocketCall
 {
@@ -14,6 +14,9 @@ internal sealed class SocketCall
     private readonly Machine machine;
     private readonly ThreadWaiter waiter;
     private readonly TimerList timeout;
+
+    // The next free one of the thread.
+    private SocketCall? next;
 
     /// <summary>Room for the pieces of a vectored call.</summary>
     public Iovec[] Iovecs = new Iovec[UIO_FASTIOV];
@@ -39,7 +42,8 @@ internal sealed class SocketCall
         SocketCall? call = Slot.Find(slots);
         if (call == null || call.machine != machine || call.waiter != machine.ThreadWaiter)
             return new SocketCall(machine);
-        Slot.Set(slots, null);
+        Slot.Set(slots, call.next);
+        call.next = null;
         return call;
     }
 
@@ -47,7 +51,10 @@ internal sealed class SocketCall
     public void Return()
     {
         Msg.Reset(default, 0);
-        Slot.Set(Cpu.This.Slots, this);
+        SlotTable slots = Cpu.This.Slots;
+        SocketCall? others = Slot.Find(slots);
+        next = others?.machine == machine ? others : null;
+        Slot.Set(slots, this);
     }
 
     /// <summary>Parks the thread until it is signalled or the deadline (ns since boot) has come.</summary>
