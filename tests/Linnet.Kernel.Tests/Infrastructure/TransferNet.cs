@@ -48,7 +48,7 @@ internal sealed class TransferNet : IDisposable
             {
                 using LinnetSocket listener = Other.Listen(80);
                 Task<LinnetSocket> accept = listener.AcceptAsync().AsTask();
-                using LinnetStream client = await One.ConnectAsync(new IPEndPoint(Other.Address, 80));
+                using LinnetStream client = await Connect();
                 using LinnetStream server = (await accept).GetStream();
                 await Task.WhenAll(
                     Send(client, forward), Send(server, backward), Receive(server, forward, readerPause),
@@ -56,6 +56,22 @@ internal sealed class TransferNet : IDisposable
             },
             limit);
         Took = network.Simulation.Elapsed - start;
+    }
+
+    // On a bad network ARP may give up after three requests; TCP is what is tested.
+    private async Task<LinnetStream> Connect()
+    {
+        while (true)
+        {
+            try
+            {
+                return await One.ConnectAsync(new IPEndPoint(Other.Address, 80));
+            }
+            catch (LinnetSocketException e) when (e.Errno == EHOSTUNREACH)
+            {
+                await Task.Delay(TimeSpan.FromSeconds(1), network.TimeProvider);
+            }
+        }
     }
 
     private async Task Send(LinnetStream stream, byte[] data)

@@ -55,6 +55,43 @@ public sealed class TransferTests
         }
     }
 
+    /// <summary>Everything that a network and a host may be set to, at random.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    public void Every_byte_arrives_whatever_is_set(int part)
+    {
+        for (int seed = part * 1000; seed < part * 1000 + 12; seed++)
+        {
+            Random random = new(seed);
+            using TransferNet net = new((ulong)seed, Randomly(random), Randomly(random), random.Next(100, 9000));
+            foreach (Host host in new[] { net.One, net.Other })
+            {
+                NetnsIpv4 ipv4 = host.Namespace.Ipv4;
+                ipv4.SysctlTcpSack = random.Next(4) != 0;
+                ipv4.SysctlTcpTimestamps = random.Next(3);
+                ipv4.SysctlTcpWindowScaling = random.Next(3) != 0;
+                ipv4.SysctlTcpShrinkWindow = random.Next(4) == 0;
+                ipv4.SysctlTcpRmem = [4096, random.Next(4096, 200_000), random.Next(4096, 2_000_000)];
+                ipv4.SysctlTcpWmem = [4096, random.Next(4096, 200_000), random.Next(4096, 2_000_000)];
+            }
+
+            try
+            {
+                net.Exchange(
+                    random.Next(100_000), random.Next(100_000), TimeSpan.FromHours(20), random.Next(3) == 0 ? random.Next(1, 300) : 0);
+            }
+            catch (Exception e)
+            {
+                throw new InvalidOperationException($"seed {seed}", e);
+            }
+        }
+    }
+
     [Fact]
     public void A_slow_reader_closes_the_window_and_loses_nothing()
     {
@@ -98,6 +135,18 @@ public sealed class TransferTests
         double lossy = TimeOf(loss: 0.003);
         Assert.InRange(lossy, clean, clean * 3);
     }
+
+    private static NetemOptions Randomly(Random random) => new()
+    {
+        Delay = Ms(random.Next(1, 200)),
+        Jitter = random.Next(2) == 0 ? TimeSpan.Zero : Ms(random.Next(1, 20)),
+        Loss = random.Next(2) == 0 ? 0 : random.NextDouble() * 0.15,
+        Duplicate = random.Next(2) == 0 ? 0 : random.NextDouble() * 0.2,
+        Reorder = random.Next(2) == 0 ? 0 : random.NextDouble() * 0.2,
+        Corrupt = random.Next(2) == 0 ? 0 : random.NextDouble() * 0.05,
+        Rate = random.Next(3) == 0 ? random.Next(200_000, 10_000_000) : 0,
+        Limit = random.Next(10, 1000),
+    };
 
     private static double TimeOf(double loss)
     {
