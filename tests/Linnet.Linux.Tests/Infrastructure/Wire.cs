@@ -1,0 +1,76 @@
+using System.Net;
+using Linnet.Kernel.Drivers;
+
+namespace Linnet.Linux.Tests.Infrastructure;
+
+/// <summary>
+/// A Linnet host and a namespace of the real kernel on one wire: a TAP device, whose kernel end has 192.0.2.1 and whose Linnet
+/// end has 192.0.2.2. All frames are captured; disposing checks with tshark that none was malformed or had a bad checksum.
+/// </summary>
+internal sealed class Wire : IDisposable
+{
+    private readonly string captureFile = Path.Combine(Path.GetTempPath(), $"linnet-{Guid.NewGuid():N}.pcapng");
+    private readonly HostTun tap;
+
+    /// <summary>Sets the wire up, or skips the test where that is not allowed.</summary>
+    public Wire(int mtu = 1500)
+    {
+        Kernel = HostNamespace.CreateOrSkip();
+        Network = new Network(new NetworkOptions { Capture = File.Create(captureFile) });
+        Linnet = Network.AddHost("linnet");
+        Tun device = Linnet.AddTun(tap: true, IPNetworkAddress.Parse("192.0.2.2/24"), mtu);
+        HostTun? made = null;
+        Kernel.Inside(() =>
+        {
+            made = HostTun.Create("tap0", tap: true);
+            made.Configure(KernelAddress, 24, mtu);
+        });
+        tap = made!;
+        tap.Attach(device);
+    }
+
+    /// <summary>The kernel's address.</summary>
+    public static IPAddress KernelAddress { get; } = IPAddress.Parse("192.0.2.1");
+
+    /// <summary>Linnet's address.</summary>
+    public static IPAddress LinnetAddress { get; } = IPAddress.Parse("192.0.2.2");
+
+    /// <summary>The kernel's end.</summary>
+    public HostNamespace Kernel { get; }
+
+    /// <summary>The network that Linnet's host is in.</summary>
+    public Network Network { get; }
+
+    /// <summary>Linnet's host.</summary>
+    public Host Linnet { get; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        tap.Dispose();
+        Network.Dispose();
+        Kernel.Dispose();
+        try
+        {
+            AssertCaptureIsClean();
+        }
+        finally
+        {
+            File.Delete(captureFile);
+        }
+    }
+
+    // Frames that the kernel would not have taken either: bad checksums, lengths that do not fit.
+    private void AssertCaptureIsClean()
+    {
+        const string Bad = "ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0"
+            + " || icmp.checksum.status == 0 || _ws.malformed";
+        HostNamespace.Result found = Tshark("-Y", Bad);
+        Assert.Equal("", found.Output);
+        Assert.NotEqual("", Tshark("-c", "1").Output);
+    }
+
+    private HostNamespace.Result Tshark(params string[] arguments) => HostNamespace.Execute(
+        "tshark",
+        ["-n", "-r", captureFile, "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", .. arguments]).ThrowIfFailed();
+}
