@@ -133,6 +133,17 @@ public class IcmpTests
     }
 
     [Fact]
+    public void ErrorsToAllHostsTogetherAreLimited()
+    {
+        using Wire wire = new();
+        for (uint i = 0; i < 500; i++)
+            wire.GiveIp(Wire.Ip(Wire.Peer + i % 200, Wire.Host, 200, new byte[8]));
+        // Fifty tokens, of which a message takes one on average.
+        Assert.InRange(wire.Ipv4.IcmpStatistics[IcmpMib.OutMsgs], 30, 90);
+        Assert.True(wire.Ipv4.IcmpStatistics[IcmpMib.OutRateLimitGlobal] > 300);
+    }
+
+    [Fact]
     public void ABadChecksumIsCountedAndDropped()
     {
         using Wire wire = new();

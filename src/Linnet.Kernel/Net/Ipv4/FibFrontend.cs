@@ -191,7 +191,13 @@ public static partial class FibFrontend
             if ((cfg.NlFlags & NLM_F_EXCL) != 0)
                 return -EEXIST;
             if (list.Exists(fa => fa.Tos == cfg.Tos && fa.Type == cfg.Type && fa.Info == fi))
-                return (cfg.NlFlags & NLM_F_REPLACE) != 0 && list[first].Info == fi ? 0 : -EEXIST;
+            {
+                if ((cfg.NlFlags & NLM_F_REPLACE) == 0 || list[first].Info != fi)
+                    return -EEXIST;
+                net.Ipv4.FibInfos.Release(fi);
+                return 0;
+            }
+
             if ((cfg.NlFlags & NLM_F_REPLACE) != 0)
             {
                 net.Ipv4.FibInfos.Release(list[first].Info);

@@ -224,8 +224,8 @@ internal sealed class IcmpGlobalBucket(Machine machine)
 
             if (credit == 0)
                 return false;
-            // A few tokens are lost at random, so that others cannot count them from outside (CVE-2020-25705).
-            credit = Math.Max(credit - 1 - (int)machine.Random.NextBelow(3), 0);
+            // One token on average, but at random, so that others cannot count them from outside (CVE-2020-25705).
+            credit = Math.Max(credit - (int)machine.Random.NextBelow(3), 0);
             return true;
         }
     }
