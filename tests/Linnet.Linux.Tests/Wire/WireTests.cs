@@ -111,7 +111,6 @@ public class WireTests
         using TapWire wire = new();
         HostNamespace.Result curl = wire.Kernel.Run("curl", "-sS", "--max-time", "10", $"http://{TapWire.LinnetAddress}:81/");
         Assert.Equal(7, curl.ExitCode);
-        Assert.DoesNotContain("after 10", curl.Errors);
         await wire.Linnet.Start("client", async _ =>
         {
             LinnetSocketException refused = await Assert.ThrowsAsync<LinnetSocketException>(
