@@ -71,6 +71,7 @@ public sealed class TwoHosts : IDisposable
         {
             SkbPool pool = NetCore.Of(machine).SkbPool;
             Assert.Equal(0, pool.Outstanding);
+            Assert.Equal(0, pool.Pages.Outstanding);
         }
     }
 }
