@@ -28,4 +28,27 @@ internal static class Exceptions
             return linnet == -EAFNOSUPPORT;
         return linnet == -EPROTONOSUPPORT && Protocols.Any(p => p.Type == kind && p.Protocol == protocol);
     }
+
+    /// <summary>Options that the host may have and Linnet has not: it answers as for one that it does not know.</summary>
+    public static readonly (int Level, int Name, string Why)[] Options =
+    [
+        (SOL_SOCKET, SO_BUSY_POLL, "no device of Linnet has queues to poll: as a kernel without CONFIG_NET_RX_BUSY_POLL"),
+        (SOL_SOCKET, SO_INCOMING_NAPI_ID, "the same"),
+        (SOL_SOCKET, SO_PREFER_BUSY_POLL, "the same"),
+        (SOL_SOCKET, SO_BUSY_POLL_BUDGET, "the same"),
+    ];
+
+    // Options whose value is the machine's own.
+    private static readonly (int Level, int Name)[] OwnValues = [(SOL_SOCKET, SO_COOKIE)];
+
+    /// <summary>Whether the result of an option may differ, and then whether Linnet's is the right refusal.</summary>
+    public static bool IsExpectedOption(Twin.Call call, long real, long linnet)
+    {
+        if (call.Nr is not (__NR_getsockopt or __NR_setsockopt))
+            return false;
+        int level = (int)call.Arguments[1], name = (int)call.Arguments[2];
+        if (real == linnet && call.Nr == __NR_getsockopt && OwnValues.Contains((level, name)))
+            return true;
+        return linnet is -ENOPROTOOPT or -EOPNOTSUPP && Options.Any(o => o.Level == level && o.Name == name);
+    }
 }
