@@ -128,25 +128,7 @@ internal sealed unsafe partial class HostThread : IDisposable
         if (Call(__NR_unshare, CLONE_FILES | CLONE_NEWNET) < 0)
             return false;
         Call(__NR_close_range, 0, uint.MaxValue, 0);
-        BringUpLoopback();
         return true;
-    }
-
-    private void BringUpLoopback()
-    {
-        const short Running = 0x41;
-        Span<byte> ifreq = stackalloc byte[40];
-        ifreq.Clear();
-        "lo"u8.CopyTo(ifreq);
-        MemoryMarshal.Write(ifreq[16..], Running);
-        long fd = Call(__NR_socket, AF_INET, SOCK_DGRAM, 0);
-        fixed (byte* pinned = ifreq)
-        {
-            if (Call(__NR_ioctl, (ulong)fd, SIOCSIFFLAGS, (ulong)pinned) != 0)
-                throw new InvalidOperationException("the loopback device of the new namespace cannot be brought up");
-        }
-
-        Call(__NR_close, (ulong)fd);
     }
 
     private void Signal(int state)

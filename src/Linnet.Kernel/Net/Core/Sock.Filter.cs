@@ -61,6 +61,9 @@ public partial class Sock
     {
         switch (optname)
         {
+            case SO_ATTACH_FILTER when SkIsTcp && !TaskStruct.Current.NsCapable(SkNet.UserNs, CAP_NET_ADMIN):
+                // A filter that cuts segments confuses TCP itself.
+                return -EPERM;
             case SO_ATTACH_FILTER:
                 int err = CopyBpfFprogFromUser(optval, optlen, out Sockptr filter, out int length);
                 return err < 0 ? err : SkAttachFilter(filter, length);
@@ -70,7 +73,7 @@ public partial class Sock
                 return AttachBpf(optval, optlen);
             case SO_DETACH_REUSEPORT_BPF:
                 // No group of sockets here has a program that chooses among them.
-                return SkcReuseport && SkReuseportCb != null ? -ENOENT : -EINVAL;
+                return SkcReuseport ? -ENOENT : -EINVAL;
             default:
                 return -ENOPROTOOPT;
         }
@@ -102,12 +105,14 @@ public partial class Sock
     }
 
     // A program of extended BPF is a descriptor, and no descriptor here is one.
-    private static int AttachBpf(Sockptr optval, int optlen)
+    private int AttachBpf(Sockptr optval, int optlen)
     {
         if (optlen != sizeof(int))
             return -EINVAL;
         if (optval.Get(out int fd) < 0)
             return -EFAULT;
+        if (SockFlag(SockFlags.FilterLocked))
+            return -EPERM;
         if (TaskStruct.Current.Files.Fget(fd) is not { } file)
             return -EBADF;
         file.Fput();

@@ -174,6 +174,10 @@ public static partial class Udp
             case UDP_GRO:
                 val = sk.GroEnabled ? 1 : 0;
                 break;
+            case UDPLITE_SEND_CSCOV or UDPLITE_RECV_CSCOV:
+                // Of use to UDP-Lite only, but readable: the checksum covers all.
+                val = 0;
+                break;
             default:
                 return -ENOPROTOOPT;
         }
