@@ -15,7 +15,6 @@ internal sealed class Twin : IDisposable
 {
     // How long the host may take until what it sent to itself has arrived.
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
-    private const int FirstEphemeralPort = 32768;
 
     private readonly HostThread host;
     private readonly TestMachine machine;
@@ -47,6 +46,9 @@ internal sealed class Twin : IDisposable
 
     /// <summary>Whether a difference is expected; told the call and both results.</summary>
     public Func<Call, long, long, bool> IsExpected { get; set; } = (_, _, _) => false;
+
+    /// <summary>The lowest port that may be the kernel's own choice: ports from here on need not be equal.</summary>
+    public int FirstEphemeralPort { get; set; } = 32768;
 
     /// <summary>A call of the program.</summary>
     internal sealed record Call(string Text, int Nr, ulong[] Arguments);
@@ -176,7 +178,7 @@ internal sealed class Twin : IDisposable
         }
     }
 
-    private static bool IsEphemeral(ReadOnlySpan<byte> address) =>
+    private bool IsEphemeral(ReadOnlySpan<byte> address) =>
         System.Buffers.Binary.BinaryPrimitives.ReadUInt16BigEndian(address[2..]) >= FirstEphemeralPort;
 
     private void Differ(Call call, long real, long linnet)

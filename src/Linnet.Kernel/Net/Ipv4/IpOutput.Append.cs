@@ -185,7 +185,7 @@ public static partial class IpOutput
         {
             bool partial = transhdrlen != 0 && length + fragheaderlen <= mtu
                 && (rt.Dev.Features & NetdevFeatures.HwCsum) != 0 && ((flags & MSG_MORE) == 0 || cork.GsoSize != 0);
-            skb = inet.SockAllocSendPskb(LlMaxHeader + fragheaderlen + length, out int err);
+            skb = AllocFirst(inet, LlMaxHeader + fragheaderlen + length, transhdrlen, out int err);
             if (skb == null)
             {
                 if (err == -EAGAIN)
@@ -209,6 +209,16 @@ public static partial class IpOutput
         else
             inet.SkNet.Ipv4.IpStatistics.Inc(IpstatsMib.OutDiscards);
         return copied;
+    }
+
+    // Without a transport header of the kernel's (raw sockets) nobody waits for room, asks for errors, or is shut.
+    private static SkBuff? AllocFirst(InetSock inet, int size, int transhdrlen, out int err)
+    {
+        if (transhdrlen != 0)
+            return inet.SockAllocSendPskb(size, out err);
+        SkBuff? skb = inet.SkWmemAllocGet <= 2L * inet.SkSndbuf ? inet.SockWmalloc(size, force: true) : null;
+        err = skb == null ? -ENOBUFS : 0;
+        return skb;
     }
 
     // The head takes what fits; later pieces go to pages, filled one after the other.

@@ -14,11 +14,12 @@ public static partial class IpSockglue
     /// <param name="strictFamily">Whether an address without a family is refused.</param>
     /// <param name="protocol">Transport protocol.</param>
     /// <param name="icmp">Type and code of an ICMP message; empty for others.</param>
+    /// <param name="unreadable">What reading the first bytes of the message gave: 0 or a negative errno.</param>
     /// <param name="rt">The route.</param>
     /// <returns>0 or a negative errno.</returns>
     internal static int RouteMessage(
         InetSock sk, MsgHdr msg, ref IpcmCookie ipc, ref Flowi4 fl4, bool strictFamily, int protocol,
-        ReadOnlySpan<byte> icmp, out Rtable? rt)
+        ReadOnlySpan<byte> icmp, int unreadable, out Rtable? rt)
     {
         rt = null;
         int err = MessageDestination(sk, msg, strictFamily, out uint daddr);
@@ -60,6 +61,9 @@ public static partial class IpSockglue
             fl4.FlIcmpCode = icmp[1];
         }
 
+        // That the message cannot be read is told only to who has somewhere to send it.
+        if (unreadable != 0)
+            return unreadable;
         err = FindRoute(sk, ref fl4, out rt);
         if (err == 0 && ipc.Addr == 0)
             ipc.Addr = fl4.Daddr;
@@ -68,7 +72,8 @@ public static partial class IpSockglue
 
     private static int MessageDestination(InetSock sk, MsgHdr msg, bool strictFamily, out uint daddr)
     {
-        if (msg.HasName)
+        // Raw sockets go by the address's length: none is as no address.
+        if (strictFamily ? msg.HasName : msg.MsgNamelen > 0)
         {
             daddr = 0;
             if (msg.MsgNamelen < SockaddrIn.Size)

@@ -240,7 +240,7 @@ public static class Ping
     {
         Flowi4 fl4 = default;
         IpcmCookie ipc = IpcmCookie.InitSk(sk);
-        int err = IpSockglue.RouteMessage(sk, msg, ref ipc, ref fl4, strictFamily: true, IPPROTO_ICMP, header, out Rtable? rt);
+        int err = IpSockglue.RouteMessage(sk, msg, ref ipc, ref fl4, strictFamily: true, IPPROTO_ICMP, header, 0, out Rtable? rt);
         if (err != 0)
             return err;
         if (IpSockglue.ConfirmAndStop(rt!, in fl4, msg, len))

@@ -21,11 +21,10 @@ public static partial class Raw
         IpcmCookie ipc = IpcmCookie.InitSk(sk);
         Flowi4 fl4 = default;
         Span<byte> icmp = stackalloc byte[2];
-        int err = RawProbeProtoOpt(sk, msg, hdrincl, ref icmp);
-        if (err != 0)
-            return err;
+        int unreadable = RawProbeProtoOpt(sk, msg, hdrincl, ref icmp);
         int protocol = hdrincl ? IPPROTO_RAW : sk.SkProtocol;
-        err = IpSockglue.RouteMessage(sk, msg, ref ipc, ref fl4, strictFamily: false, protocol, icmp, out Rtable? rt);
+        int err = IpSockglue.RouteMessage(
+            sk, msg, ref ipc, ref fl4, strictFamily: false, protocol, icmp, unreadable, out Rtable? rt);
         if (err != 0)
             return err;
         if (IpSockglue.ConfirmAndStop(rt!, in fl4, msg, len))
@@ -48,9 +47,8 @@ public static partial class Raw
             return 0;
         }
 
+        // A message that is too short for them is no better than one that cannot be read.
         IovIter peek = msg.MsgIter;
-        if (peek.Count < icmp.Length)
-            icmp = default;
         return peek.CopyFrom(icmp) == icmp.Length ? 0 : -EFAULT;
     }
 
