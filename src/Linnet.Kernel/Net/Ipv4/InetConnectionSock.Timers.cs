@@ -9,7 +9,7 @@ public partial class InetConnectionSock
     public long IcskTimeout;
 
     /// <summary>Whether ACKs wait for data to ride on (<c>inet_csk_in_pingpong_mode</c>).</summary>
-    public bool InetCskInPingpongMode => IcskAck.Pingpong >= 1;
+    public bool InetCskInPingpongMode => IcskAck.Pingpong >= SkNet.Ipv4.SysctlTcpPingpongThresh;
 
     /// <summary>Whether an ACK is to be sent some time (<c>inet_csk_ack_scheduled</c>).</summary>
     public bool InetCskAckScheduled => (IcskAck.Pending & ICSK_ACK_SCHED) != 0;
@@ -89,7 +89,7 @@ public partial class InetConnectionSock
     public void InetCskScheduleAck() => IcskAck.Pending |= ICSK_ACK_SCHED;
 
     /// <summary>Data flows both ways from now on (<c>inet_csk_enter_pingpong_mode</c>).</summary>
-    public void InetCskEnterPingpongMode() => IcskAck.Pingpong = 1;
+    public void InetCskEnterPingpongMode() => IcskAck.Pingpong = (byte)SkNet.Ipv4.SysctlTcpPingpongThresh;
 
     /// <summary>Data flows one way (<c>inet_csk_exit_pingpong_mode</c>).</summary>
     public void InetCskExitPingpongMode() => IcskAck.Pingpong = 0;

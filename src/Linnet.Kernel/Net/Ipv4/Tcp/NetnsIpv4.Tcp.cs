@@ -75,20 +75,11 @@ public sealed partial class NetnsIpv4
     /// <summary><c>tcp_ecn</c>: 0 off, 1 on, 2 when the peer asks.</summary>
     public int SysctlTcpEcn = 2;
 
-    /// <summary><c>tcp_ecn_fallback</c></summary>
-    public bool SysctlTcpEcnFallback = true;
-
     /// <summary><c>tcp_reordering</c></summary>
     public int SysctlTcpReordering = 3;
 
     /// <summary><c>tcp_max_reordering</c></summary>
     public int SysctlTcpMaxReordering = 300;
-
-    /// <summary><c>tcp_recovery</c>: bits of RACK.</summary>
-    public int SysctlTcpRecovery = 1;
-
-    /// <summary><c>tcp_early_retrans</c>: tail loss probes.</summary>
-    public int SysctlTcpEarlyRetrans = 3;
 
     /// <summary><c>tcp_frto</c></summary>
     public int SysctlTcpFrto = 2;
@@ -104,9 +95,6 @@ public sealed partial class NetnsIpv4
 
     /// <summary><c>tcp_app_win</c></summary>
     public int SysctlTcpAppWin = 31;
-
-    /// <summary><c>tcp_adv_win_scale</c></summary>
-    public int SysctlTcpAdvWinScale = 1;
 
     /// <summary><c>tcp_moderate_rcvbuf</c></summary>
     public bool SysctlTcpModerateRcvbuf = true;
@@ -126,9 +114,6 @@ public sealed partial class NetnsIpv4
     /// <summary><c>tcp_tso_rtt_log</c></summary>
     public int SysctlTcpTsoRttLog = 9;
 
-    /// <summary><c>tcp_limit_output_bytes</c>: truesize of one socket that devices may hold.</summary>
-    public int SysctlTcpLimitOutputBytes = 4 * 1024 * 1024;
-
     /// <summary><c>tcp_challenge_ack_limit</c>, a second.</summary>
     public int SysctlTcpChallengeAckLimit = int.MaxValue;
 
@@ -137,9 +122,6 @@ public sealed partial class NetnsIpv4
 
     /// <summary><c>tcp_min_rtt_wlen</c>, seconds.</summary>
     public int SysctlTcpMinRttWlen = 300;
-
-    /// <summary><c>tcp_autocorking</c></summary>
-    public bool SysctlTcpAutocorking = true;
 
     /// <summary><c>tcp_pacing_ss_ratio</c>, percent.</summary>
     public int SysctlTcpPacingSsRatio = 200;
@@ -153,15 +135,6 @@ public sealed partial class NetnsIpv4
     /// <summary><c>tcp_pingpong_thresh</c></summary>
     public int SysctlTcpPingpongThresh = 1;
 
-    /// <summary><c>tcp_backlog_ack_defer</c></summary>
-    public bool SysctlTcpBacklogAckDefer = true;
-
-    /// <summary><c>tcp_comp_sack_delay_ns</c></summary>
-    public long SysctlTcpCompSackDelayNs = 1_000_000;
-
-    /// <summary><c>tcp_comp_sack_nr</c></summary>
-    public int SysctlTcpCompSackNr = 44;
-
     /// <summary><c>tcp_mtu_probing</c>: 0 off, 1 on a black hole, 2 always.</summary>
     public int SysctlTcpMtuProbing;
 
@@ -174,12 +147,6 @@ public sealed partial class NetnsIpv4
     /// <summary><c>tcp_min_snd_mss</c>, bytes.</summary>
     public int SysctlTcpMinSndMss = 48;
 
-    /// <summary><c>tcp_probe_threshold</c>, bytes.</summary>
-    public int SysctlTcpProbeThreshold = 8;
-
-    /// <summary><c>tcp_probe_interval</c>, seconds.</summary>
-    public int SysctlTcpProbeInterval = 600;
-
     /// <summary><c>tcp_rto_min_us</c></summary>
     public int SysctlTcpRtoMinUs = 200_000;
 
@@ -188,12 +155,6 @@ public sealed partial class NetnsIpv4
 
     /// <summary><c>tcp_reflect_tos</c></summary>
     public bool SysctlTcpReflectTos;
-
-    /// <summary><c>tcp_fwmark_accept</c></summary>
-    public bool SysctlTcpFwmarkAccept;
-
-    /// <summary><c>tcp_no_metrics_save</c></summary>
-    public bool SysctlTcpNoMetricsSave;
 
     /// <summary><c>tcp_rmem</c>: least, default and largest receive buffer, bytes.</summary>
     public int[] SysctlTcpRmem = [4096, 131072, 32 * 1024 * 1024];

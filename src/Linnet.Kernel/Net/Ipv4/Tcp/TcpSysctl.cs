@@ -14,6 +14,7 @@ internal static class TcpSysctl
         Ends(table, ipv4);
         Options(table, ipv4);
         Timers(table, ipv4);
+        Recovery(table, ipv4);
         Output(table, ipv4);
         Memory(table, ipv4);
         Ports(table, ipv4);
@@ -66,9 +67,22 @@ internal static class TcpSysctl
         Int(table, "tcp_retries2", () => ipv4.SysctlTcpRetries2, v => ipv4.SysctlTcpRetries2 = v, 0, 255);
         Int(table, "tcp_rto_min_us", () => ipv4.SysctlTcpRtoMinUs, v => ipv4.SysctlTcpRtoMinUs = v, 1, int.MaxValue);
         Int(table, "tcp_rto_max_ms", () => ipv4.SysctlTcpRtoMaxMs, v => ipv4.SysctlTcpRtoMaxMs = v, 1000, 120_000);
-        Int(table, "tcp_reordering", () => ipv4.SysctlTcpReordering, v => ipv4.SysctlTcpReordering = v);
         Int(table, "tcp_invalid_ratelimit", () => ipv4.SysctlTcpInvalidRatelimit, v => ipv4.SysctlTcpInvalidRatelimit = v);
         Int(table, "tcp_challenge_ack_limit", () => ipv4.SysctlTcpChallengeAckLimit, v => ipv4.SysctlTcpChallengeAckLimit = v);
+    }
+
+    private static void Recovery(SysctlTable table, NetnsIpv4 ipv4)
+    {
+        Bool(table, "tcp_dsack", () => ipv4.SysctlTcpDsack, v => ipv4.SysctlTcpDsack = v);
+        Int(table, "tcp_frto", () => ipv4.SysctlTcpFrto, v => ipv4.SysctlTcpFrto = v, 0, 255);
+        Int(table, "tcp_reordering", () => ipv4.SysctlTcpReordering, v => ipv4.SysctlTcpReordering = v);
+        Int(table, "tcp_max_reordering", () => ipv4.SysctlTcpMaxReordering, v => ipv4.SysctlTcpMaxReordering = v);
+        Int(table, "tcp_min_rtt_wlen", () => ipv4.SysctlTcpMinRttWlen, v => ipv4.SysctlTcpMinRttWlen = v, 0, 86400);
+        Bool(
+            table, "tcp_thin_linear_timeouts", () => ipv4.SysctlTcpThinLinearTimeouts, v => ipv4.SysctlTcpThinLinearTimeouts = v);
+        Int(table, "tcp_mtu_probing", () => ipv4.SysctlTcpMtuProbing, v => ipv4.SysctlTcpMtuProbing = v, 0, 255);
+        Int(table, "tcp_base_mss", () => ipv4.SysctlTcpBaseMss, v => ipv4.SysctlTcpBaseMss = v);
+        Int(table, "tcp_mtu_probe_floor", () => ipv4.SysctlTcpMtuProbeFloor, v => ipv4.SysctlTcpMtuProbeFloor = v, 48, 65535);
     }
 
     private static void Output(SysctlTable table, NetnsIpv4 ipv4)
@@ -77,6 +91,11 @@ internal static class TcpSysctl
         Bool(table, "tcp_retrans_collapse", () => ipv4.SysctlTcpRetransCollapse, v => ipv4.SysctlTcpRetransCollapse = v);
         Int(table, "tcp_tso_win_divisor", () => ipv4.SysctlTcpTsoWinDivisor, v => ipv4.SysctlTcpTsoWinDivisor = v, 0, 255);
         Int(table, "tcp_min_tso_segs", () => ipv4.SysctlTcpMinTsoSegs, v => ipv4.SysctlTcpMinTsoSegs = v, 1, 255);
+        Int(table, "tcp_tso_rtt_log", () => ipv4.SysctlTcpTsoRttLog, v => ipv4.SysctlTcpTsoRttLog = v, 0, 255);
+        Int(table, "tcp_pacing_ss_ratio", () => ipv4.SysctlTcpPacingSsRatio, v => ipv4.SysctlTcpPacingSsRatio = v, 0, 1000);
+        Int(table, "tcp_pacing_ca_ratio", () => ipv4.SysctlTcpPacingCaRatio, v => ipv4.SysctlTcpPacingCaRatio = v, 0, 1000);
+        Int(table, "tcp_pingpong_thresh", () => ipv4.SysctlTcpPingpongThresh, v => ipv4.SysctlTcpPingpongThresh = v, 1, 255);
+        Bool(table, "tcp_shrink_window", () => ipv4.SysctlTcpShrinkWindow, v => ipv4.SysctlTcpShrinkWindow = v);
         table.Register("net.ipv4.tcp_notsent_lowat", new SysctlInt(
             () => ipv4.SysctlTcpNotsentLowat, v => ipv4.SysctlTcpNotsentLowat = (uint)v, 0, uint.MaxValue));
     }
