@@ -9,7 +9,7 @@ namespace Linnet.Kernel.Net;
 /// </summary>
 internal sealed class SocketCall
 {
-    private static readonly StateSlot<SocketCall> Slot = new();
+    private static readonly StateSlot<Idle> Slot = new();
 
     private readonly Machine machine;
     private readonly ThreadWaiter waiter;
@@ -38,11 +38,11 @@ internal sealed class SocketCall
     /// <summary>Takes the calling thread's; a call inside of a call (a thread that runs others while it waits) gets another.</summary>
     public static SocketCall Rent(Machine machine)
     {
-        SlotTable slots = Cpu.This.Slots;
-        SocketCall? call = Slot.Find(slots);
+        Idle idle = IdleOfThread();
+        SocketCall? call = idle.Call;
         if (call == null || call.machine != machine || call.waiter != machine.ThreadWaiter)
             return new SocketCall(machine);
-        Slot.Set(slots, call.next);
+        idle.Call = call.next;
         call.next = null;
         return call;
     }
@@ -51,10 +51,9 @@ internal sealed class SocketCall
     public void Return()
     {
         Msg.Reset(default, 0);
-        SlotTable slots = Cpu.This.Slots;
-        SocketCall? others = Slot.Find(slots);
-        next = others?.machine == machine ? others : null;
-        Slot.Set(slots, this);
+        Idle idle = IdleOfThread();
+        next = idle.Call?.machine == machine ? idle.Call : null;
+        idle.Call = this;
     }
 
     /// <summary>Parks the thread until it is signalled or the deadline (ns since boot) has come.</summary>
@@ -73,6 +72,20 @@ internal sealed class SocketCall
         waiter.Schedule();
         timeout.Delete();
         return machine.Clock.Now < deadline;
+    }
+
+    private static Idle IdleOfThread()
+    {
+        SlotTable slots = Cpu.This.Slots;
+        Idle? idle = Slot.Find(slots);
+        if (idle == null)
+            Slot.Set(slots, idle = new Idle());
+        return idle;
+    }
+
+    private sealed class Idle
+    {
+        public SocketCall? Call;
     }
 
     /// <summary>A parked thread in the queue of a socket, told apart from its other reasons to wake.</summary>

@@ -42,6 +42,7 @@ public struct SocketOperation
     private readonly int flags;
     private long total;
     private int pending;
+    private SkBuff? notification;
 
     private SocketOperation(
         SocketOperationKind kind, Socket sock, MsgHdr? msg, Socket? newsock, long size, int flags, bool dontWait,
@@ -140,8 +141,9 @@ public struct SocketOperation
 
     /// <summary>What the call returns when it stops waiting: what was done so far, or why it stopped.</summary>
     /// <param name="interrupted">Whether a signal stopped it, rather than the timeout.</param>
-    public readonly long GiveUp(bool interrupted)
+    public long GiveUp(bool interrupted)
     {
+        FinishZerocopy();
         if (total > 0)
             return total;
         if (!interrupted)
@@ -151,6 +153,23 @@ public struct SocketOperation
     }
 
     private bool TrySend(out long result)
+    {
+        if ((flags & MSG_ZEROCOPY) == 0 || size == 0 || !Sock.Sk!.SockFlag(SockFlags.Zerocopy))
+            return SendRest(out result);
+        notification ??= MsgZerocopy.MsgZerocopyAlloc(Sock.Sk);
+        if (notification == null)
+        {
+            result = -ENOBUFS;
+            return true;
+        }
+
+        bool done = SendRest(out result);
+        if (done)
+            FinishZerocopy();
+        return done;
+    }
+
+    private bool SendRest(out long result)
     {
         bool stream = Sock.Sk!.SkType == SOCK_STREAM;
         while (true)
@@ -169,6 +188,18 @@ public struct SocketOperation
             if (!stream || total >= size)
                 return true;
         }
+    }
+
+    // The caller may write to its memory again; nothing was taken from it when nothing was sent.
+    private void FinishZerocopy()
+    {
+        if (notification is not { } skb)
+            return;
+        notification = null;
+        if (total > 0)
+            MsgZerocopy.MsgZerocopyCallback(Sock.Sk!, skb);
+        else
+            skb.Free();
     }
 
     private bool TryRecv(out long result)

@@ -170,6 +170,81 @@ public class SockOptionTests : SocketFixture
     }
 
     [Fact]
+    public void Hints_for_devices_are_kept_and_their_privileges_checked()
+    {
+        int fd = NewSocket();
+        Assert.Equal(0, Set(fd, SO_BUSY_POLL, 50));
+        Assert.Equal(50, Get(fd, SO_BUSY_POLL));
+        Assert.Equal(-EINVAL, Set(fd, SO_BUSY_POLL, -1));
+        Assert.Equal(-EINVAL, Set(fd, SO_BUSY_POLL_BUDGET, 70_000));
+        Assert.Equal(0, Set(fd, SO_BUSY_POLL_BUDGET, 64));
+        Assert.Equal(-ENOPROTOOPT, GetBytes(fd, SO_BUSY_POLL_BUDGET, 4).Error);
+        TaskStruct user = NewUser();
+        int theirs = (int)CallAs(user, __NR_socket, Toy, SOCK_STREAM, 0);
+        Assert.Equal(-EPERM, SetAs(user, theirs, SO_PREFER_BUSY_POLL, 1));
+        Assert.Equal(-EPERM, SetAs(user, theirs, SO_BUSY_POLL_BUDGET, 8));
+        Assert.Equal(-EPERM, Txtime(user, theirs, TimeH.CLOCK_TAI, 0, 8));
+        Assert.Equal(0, Txtime(user, theirs, TimeH.CLOCK_MONOTONIC, 3, 8));
+        Assert.Equal(-EINVAL, Txtime(user, theirs, TimeH.CLOCK_MONOTONIC, 4, 8));
+        Assert.Equal(-EINVAL, Txtime(user, theirs, TimeH.CLOCK_MONOTONIC, 0, 4));
+
+        long Txtime(TaskStruct task, int socket, int clock, int flags, int length)
+        {
+            Memory.Put(Buffer, (clock, flags));
+            return CallAs(task, __NR_setsockopt, socket, SOL_SOCKET, SO_TXTIME, (long)Buffer, length);
+        }
+    }
+
+    [Fact]
+    public void Zerocopy_sends_are_numbered_and_told_of_together()
+    {
+        Assert.Equal(-EOPNOTSUPP, Set(NewSocket(), SO_ZEROCOPY, 1));
+        Loopback();
+        int fd = (int)Call(__NR_socket, AF_INET, SOCK_DGRAM, 0);
+        Assert.Equal(-EINVAL, Set(fd, SO_ZEROCOPY, 2));
+        Assert.Equal(0, SendTo(fd, 5).Result);
+        Assert.Null(Notification(fd));
+        Assert.Equal(0, Set(fd, SO_ZEROCOPY, 1));
+        Assert.Equal(0, SendTo(fd, 5).Result);
+        Assert.Equal(0, SendTo(fd, 0).Result);
+        Assert.Equal(0, SendTo(fd, 5).Result);
+        Assert.Equal((0u, 1u, 1), Notification(fd));
+        Assert.Null(Notification(fd));
+        Assert.Equal(0, SendTo(fd, 5).Result);
+        Assert.Equal((2u, 2u, 1), Notification(fd));
+        Assert.Equal(0, SocketOf(fd).Sk!.SkOmemAlloc);
+
+        (int Result, int Length) SendTo(int socket, int length)
+        {
+            byte[] address = new byte[16];
+            SockaddrIn.Write(address, 0x7f000001, 9);
+            Memory.Put(Buffer, address);
+            long sent = Call(__NR_sendto, socket, (long)Buffer2, length, MSG_ZEROCOPY, (long)Buffer, 16);
+            return (sent == length ? 0 : (int)sent, length);
+        }
+    }
+
+    private (uint First, uint Last, int Code)? Notification(int fd)
+    {
+        Memory.Put(Buffer, new UserMsghdr { MsgControl = Buffer2, MsgControllen = 100 });
+        if (Call(__NR_recvmsg, fd, (long)Buffer, MSG_ERRQUEUE) == -EAGAIN)
+            return null;
+        SockExtendedErr error = Memory.Get<SockExtendedErr>(Buffer2 + 16);
+        Assert.Equal((0u, ErrQueueH.SO_EE_ORIGIN_ZEROCOPY), (error.EeErrno, (int)error.EeOrigin));
+        return (error.EeInfo, error.EeData, error.EeCode);
+    }
+
+    private void Loopback()
+    {
+        int fd = NewSocket();
+        Memory.Put(Buffer, new byte[40]);
+        Memory.Put(Buffer, "lo"u8.ToArray());
+        Memory.Put(Buffer + 16, (short)1);
+        Assert.Equal(0, Call(__NR_ioctl, fd, SocketIoctlH.SIOCSIFFLAGS, (long)Buffer));
+        Call(__NR_close, fd);
+    }
+
+    [Fact]
     public void Cookies_are_unique()
     {
         byte[] first = GetBytes(NewSocket(), SO_COOKIE, 8).Value;

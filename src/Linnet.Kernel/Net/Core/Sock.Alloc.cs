@@ -247,6 +247,7 @@ public partial class Sock
         SkPeerCred = null;
         SkPeerPid = 0;
         SkTskey = 0;
+        SkZckey = 0;
         SockResetFlag(SockFlags.Done);
         SkcRefcnt = 2;
         SkStamp = SkDefaultStamp;

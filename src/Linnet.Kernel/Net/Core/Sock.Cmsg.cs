@@ -82,6 +82,9 @@ public partial class Sock
                     return -EPERM;
                 priority = value;
                 return 0;
+            case SCM_TXTIME:
+                // The time is for a queueing discipline that sends by it; there is none.
+                return SockFlag(SockFlags.Txtime) && cmsg.TryRead(out ulong _) ? 0 : -EINVAL;
             case SCM_RIGHTS or SCM_CREDENTIALS:
                 // They mean something to Unix sockets only, but have always been let through.
                 return 0;

@@ -13,14 +13,7 @@ public partial class Sock
     [Linux("sk_attach_filter", "net/core/filter.c")]
     internal int SkAttachFilter(Sockptr filter, int length)
     {
-        if (SockFlag(SockFlags.FilterLocked))
-            return -EPERM;
-        if (filter.IsNull || length is 0 or > BPF_MAXINSNS)
-            return -EINVAL;
-        var program = new SockFilter[length];
-        if (filter.CopyFrom(MemoryMarshal.AsBytes(program.AsSpan())) < 0)
-            return -EFAULT;
-        int err = BpfCheckClassic(program);
+        int err = GetFilterCore(filter, length, out SockFilter[] program);
         if (err < 0)
             return err;
         SkFilter made = new(program);
@@ -28,6 +21,20 @@ public partial class Sock
             return -ENOMEM;
         Interlocked.Exchange(ref SkFilter, made)?.Uncharge(this);
         return 0;
+    }
+
+    [Linux("__get_filter", "net/core/filter.c")]
+    private int GetFilterCore(Sockptr filter, int length, out SockFilter[] program)
+    {
+        program = [];
+        if (SockFlag(SockFlags.FilterLocked))
+            return -EPERM;
+        if (filter.IsNull || length is 0 or > BPF_MAXINSNS)
+            return -EINVAL;
+        program = new SockFilter[length];
+        if (filter.CopyFrom(MemoryMarshal.AsBytes(program.AsSpan())) < 0)
+            return -EFAULT;
+        return BpfCheckClassic(program);
     }
 
     /// <summary>Takes the filter off (<c>sk_detach_filter</c>); socket owned.</summary>
@@ -75,8 +82,17 @@ public partial class Sock
                 // No group of sockets here has a program that chooses among them.
                 return SkcReuseport ? -ENOENT : -EINVAL;
             default:
-                return -ENOPROTOOPT;
+                return AttachReuseportCbpf(optval, optlen);
         }
+    }
+
+    // The sockets of a port are chosen among by the hash of the flow alone.
+    private int AttachReuseportCbpf(Sockptr optval, int optlen)
+    {
+        int err = CopyBpfFprogFromUser(optval, optlen, out Sockptr filter, out int length);
+        if (err == 0)
+            err = GetFilterCore(filter, length, out _);
+        return err < 0 ? err : -ENOPROTOOPT;
     }
 
     [Linux("copy_bpf_fprog_from_user", "net/core/filter.c")]
@@ -120,7 +136,8 @@ public partial class Sock
     }
 
     // The length of this option is a number of instructions.
-    private int GetFilter(Sockptr optval, Sockptr optlen, int len)
+    [Linux("sk_get_filter", "net/core/filter.c")]
+    private int SkGetFilter(Sockptr optval, Sockptr optlen, int len)
     {
         if (SkFilter is not { } filter)
             return optlen.Put(0);

@@ -87,6 +87,10 @@ public partial class Sock
                 return SkSocket is { HasPeekOff: true } ? Int(value, SkPeekOff) : -EOPNOTSUPP;
             case SO_TXREHASH:
                 return SkIsTcp ? Int(value, SkTxrehash) : -EOPNOTSUPP;
+            case SO_TXTIME:
+                Int(value, SkClockid);
+                Int(value[sizeof(int)..], (int)SkTxtimeFlags);
+                return 2 * sizeof(int);
             case SO_PEERPIDFD when SkPeerPid == 0:
                 return -ENODATA;
             case SO_PASSCRED or SO_PASSSEC or SO_PASSPIDFD or SO_PASSRIGHTS:
@@ -119,6 +123,10 @@ public partial class Sock
         SO_BINDTOIFINDEX => SkcBoundDevIf,
         SO_BUF_LOCK => (int)SkUserlocks & SOCK_BUF_LOCK_MASK,
         SO_RESERVE_MEM => SkReservedMem,
+        SO_ZEROCOPY => SockFlag(SockFlags.Zerocopy) ? 1 : 0,
+        SO_BUSY_POLL => SkLlUsec,
+        SO_PREFER_BUSY_POLL => SkPreferBusyPoll ? 1 : 0,
+        SO_INCOMING_NAPI_ID => 0,
         _ => null,
     };
 
@@ -140,7 +148,7 @@ public partial class Sock
                 ret = SockGetbindtodevice(optval, optlen, len);
                 return true;
             case SO_GET_FILTER:
-                ret = GetFilter(optval, optlen, len);
+                ret = SkGetFilter(optval, optlen, len);
                 return true;
             case SO_MEMINFO:
                 Span<uint> meminfo = stackalloc uint[MeminfoVars];

@@ -74,6 +74,12 @@ public partial class Sock
             case SO_TXREHASH:
                 ret = SetTxrehash(val);
                 return true;
+            case SO_BUSY_POLL or SO_PREFER_BUSY_POLL or SO_BUSY_POLL_BUDGET:
+                ret = SetBusyPoll(optname, val);
+                return true;
+            case SO_DEVMEM_DONTNEED:
+                ret = SockDevmemDontneed(optval, optlen);
+                return true;
             case SO_PEEK_OFF:
                 ret = SkSocket?.SetPeekOff(val) ?? -EOPNOTSUPP;
                 return true;
@@ -161,6 +167,10 @@ public partial class Sock
             case SO_PASSCRED or SO_PASSSEC or SO_PASSPIDFD or SO_PASSRIGHTS:
                 // Only local sockets have credentials to pass.
                 return -EOPNOTSUPP;
+            case SO_ZEROCOPY:
+                return SetZerocopy(val);
+            case SO_TXTIME:
+                return SetTxtime(optval, optlen);
             case SO_INCOMING_CPU:
                 SkIncomingCpu = val;
                 return 0;
@@ -283,6 +293,73 @@ public partial class Sock
         }
 
         SockValboolFlag(SockFlags.Linger, linger.LOnoff != 0);
+        return 0;
+    }
+
+    // A hint for readers in front of devices that can be polled. No device here can, as Linux's loopback and veth cannot.
+    private int SetBusyPoll(int optname, int val)
+    {
+        switch (optname)
+        {
+            case SO_BUSY_POLL:
+                if (val < 0)
+                    return -EINVAL;
+                SkLlUsec = val;
+                return 0;
+            case SO_PREFER_BUSY_POLL:
+                if (val != 0 && !TaskStruct.Current.NsCapable(Machine.InitUserNs, CAP_NET_ADMIN))
+                    return -EPERM;
+                SkPreferBusyPoll = val != 0;
+                return 0;
+            default:
+                if (val > SkBusyPollBudget && !TaskStruct.Current.NsCapable(Machine.InitUserNs, CAP_NET_ADMIN))
+                    return -EPERM;
+                if (val is < 0 or > ushort.MaxValue)
+                    return -EINVAL;
+                SkBusyPollBudget = (ushort)val;
+                return 0;
+        }
+    }
+
+    // Gives tokens of device memory back. No socket here ever got one, so that none of them is known.
+    [Linux("sock_devmem_dontneed")]
+    private int SockDevmemDontneed(Sockptr optval, int optlen)
+    {
+        const int TokenSize = 8;
+        const int MaxTokens = 128;
+        if (!SkIsTcp)
+            return -EBADF;
+        if (optlen % TokenSize != 0 || optlen > TokenSize * MaxTokens)
+            return -EINVAL;
+        Span<byte> tokens = stackalloc byte[TokenSize * MaxTokens];
+        return optval.CopyFrom(tokens[..optlen]);
+    }
+
+    private int SetZerocopy(int val)
+    {
+        if (!SkIsTcp && (SkcFamily is not (AF_INET or AF_INET6) || SkType != SOCK_DGRAM || SkProtocol != IPPROTO_UDP))
+            return -EOPNOTSUPP;
+        if (val is < 0 or > 1)
+            return -EINVAL;
+        SockValboolFlag(SockFlags.Zerocopy, val != 0);
+        return 0;
+    }
+
+    // Times are for queueing disciplines that send by them (etf, fq); others send at once, in Linux too.
+    private int SetTxtime(Sockptr optval, int optlen)
+    {
+        const uint FlagsMask = 3;
+        if (optlen != 2 * sizeof(int))
+            return -EINVAL;
+        if (optval.Get(out (int Clockid, uint Flags) txtime) < 0)
+            return -EFAULT;
+        if ((txtime.Flags & ~FlagsMask) != 0)
+            return -EINVAL;
+        if (txtime.Clockid != CLOCK_MONOTONIC && !TaskStruct.Current.NsCapable(SkNet.UserNs, CAP_NET_ADMIN))
+            return -EPERM;
+        SockSetFlag(SockFlags.Txtime);
+        SkClockid = txtime.Clockid;
+        SkTxtimeFlags = txtime.Flags;
         return 0;
     }
 

@@ -130,6 +130,24 @@ public partial class Sock : SockCommon
     /// <summary>Counter of timestamped sends (<c>SOF_TIMESTAMPING_OPT_ID</c>).</summary>
     public int SkTskey;
 
+    /// <summary>Counter of sends with MSG_ZEROCOPY; used with the error queue's lock.</summary>
+    public int SkZckey;
+
+    /// <summary><c>SO_BUSY_POLL</c>, in µs; there is no device whose queue a reader could poll.</summary>
+    public int SkLlUsec;
+
+    /// <summary><c>SO_BUSY_POLL_BUDGET</c>, in packets.</summary>
+    public ushort SkBusyPollBudget;
+
+    /// <summary><c>SO_PREFER_BUSY_POLL</c></summary>
+    public bool SkPreferBusyPoll;
+
+    /// <summary>Clock of <c>SO_TXTIME</c>, <c>CLOCK_*</c>.</summary>
+    public int SkClockid;
+
+    /// <summary>Flags of <c>SO_TXTIME</c>, <c>SOF_TXTIME_*</c>.</summary>
+    public uint SkTxtimeFlags;
+
     /// <summary>When the last packet that was read arrived; ns since 1970 (<c>SIOCGSTAMP</c>).</summary>
     public long SkStamp;
 
