@@ -15,6 +15,23 @@ public class NetworkTests
     }
 
     [Fact]
+    public void A_network_boots_without_a_complaint_in_the_log()
+    {
+        List<string> lines = [];
+        using Network network = new(new NetworkOptions
+        {
+            VirtualTime = true,
+            Log = (level, line) =>
+            {
+                if (level <= Kernel.LogLevel.Warning)
+                    lines.Add(line);
+            },
+        });
+        network.Connect(network.AddHost("one"), "10.0.0.1/24", network.AddHost("other"), "10.0.0.2/24");
+        Assert.Empty(lines);
+    }
+
+    [Fact]
     public void Hosts_have_names_addresses_and_interfaces()
     {
         using TwoHosts net = new();

@@ -10,8 +10,6 @@ public static partial class AfInet
     [
         new(SOCK_STREAM, IPPROTO_TCP, TcpProt.Instance, InetStreamOps.Instance,
             InetProtoswFlags.Permanent | InetProtoswFlags.Icsk),
-        new(SOCK_STREAM, IPPROTO_TCP, TcpProt.Instance, InetStreamOps.Instance,
-            InetProtoswFlags.Permanent | InetProtoswFlags.Icsk),
         new(SOCK_DGRAM, IPPROTO_UDP, UdpProt.Instance, InetDgramOps.Instance, InetProtoswFlags.Permanent),
         new(SOCK_DGRAM, IPPROTO_ICMP, PingProt.Instance, InetSockrawOps.Instance, InetProtoswFlags.Reuse),
         new(SOCK_RAW, IPPROTO_IP, RawProt.Instance, InetSockrawOps.Instance, InetProtoswFlags.Reuse),
