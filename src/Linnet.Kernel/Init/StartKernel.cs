@@ -3,6 +3,7 @@ using Linnet.Kernel.Fs;
 using Linnet.Kernel.Net;
 using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
+using Linnet.Kernel.Net.Packet;
 using Linnet.Kernel.Security;
 using Linnet.Kernel.Trace;
 
@@ -41,8 +42,11 @@ public static class StartKernel
     private static void FsInitcalls(Machine machine) => AfInet.InetInit(machine);
 
     // device_initcall: drivers, and what is a module.
-    private static void DeviceInitcalls(Machine machine) =>
+    private static void DeviceInitcalls(Machine machine)
+    {
         NetCore.Of(machine).RegisterPernetSubsys(new LoopbackNetOps());
+        machine.Modules.MakeAvailable("af_packet", () => new PacketModule(), "net-pf-17");
+    }
 
     [Linux("rest_init")]
     private static void RestInit(Machine machine, NetCore core)

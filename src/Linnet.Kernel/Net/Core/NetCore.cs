@@ -186,6 +186,14 @@ public sealed class NetCore
             notifiers = [.. notifiers, notifier];
     }
 
+    /// <summary>Takes a notifier back.</summary>
+    [Linux("unregister_netdevice_notifier", "net/core/dev.c")]
+    public void UnregisterNetdeviceNotifier(NetdevNotifier notifier)
+    {
+        lock (pernet)
+            notifiers = [.. notifiers.Where(other => other != notifier)];
+    }
+
     /// <summary>One more socket wants arriving packets stamped (<c>net_enable_timestamp</c>).</summary>
     internal void NetEnableTimestamp() => Interlocked.Increment(ref netstampNeeded);
 

@@ -132,6 +132,12 @@ public sealed class NetDevice
     /// <summary>What protocols keep for the device (<c>in_device</c> and so on).</summary>
     public SlotTable Slots { get; } = new();
 
+    /// <summary>How many want the device to take frames for others (<c>promiscuity</c>).</summary>
+    public int Promiscuity { get; internal set; }
+
+    /// <summary>How many want it to take all multicast frames (<c>allmulti</c>).</summary>
+    public int Allmulti { get; internal set; }
+
     /// <summary>Captures and packet sockets that see all packets of the device.</summary>
     public PacketTap[] Taps { get; internal set; } = [];
 

@@ -44,6 +44,13 @@ public sealed class ProcNet
             files[name] = show;
     }
 
+    /// <summary>Takes a file away again (<c>remove_proc_entry</c>).</summary>
+    public void Unregister(string name)
+    {
+        lock (files)
+            files.Remove(name);
+    }
+
     /// <summary>Reads a file.</summary>
     /// <returns>0, or -ENOENT with an empty text.</returns>
     public int Read(NetNamespace net, string name, out string text)
