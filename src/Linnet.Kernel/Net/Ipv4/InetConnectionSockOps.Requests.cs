@@ -171,7 +171,7 @@ public static partial class InetConnectionSockOps
         int retries = MaxSynAckRetries(listener);
         int deferAccept = listener.IcskAcceptQueue!.RskqDeferAccept;
         SynAckRecalc(req, retries, deferAccept, out bool expire, out bool resend);
-        listener.SkNet.Ipv4.NetStatistics.Inc(LinuxMib.TCPTimeouts);
+        TcpTimer.TcpSynAckTimeout(req);
         return !expire && (!resend || req.RskOps.RtxSynAck(listener, req) == 0 || req.Acked);
     }
 

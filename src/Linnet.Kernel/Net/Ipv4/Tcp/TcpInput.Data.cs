@@ -54,18 +54,8 @@ public static partial class TcpInput
     [Linux("tcp_data_ready")]
     public static void TcpDataReady(TcpSock tp)
     {
-        if (TcpEpollinReady(tp, tp.SkRcvlowat) || tp.SockFlag(SockFlags.Done))
+        if (Tcp.TcpEpollinReady(tp, tp.SkRcvlowat) || tp.SockFlag(SockFlags.Done))
             tp.SkDataReady(tp);
-    }
-
-    /// <summary>Whether <paramref name="target"/> bytes can be read, or no more will come before somebody reads.</summary>
-    public static bool TcpEpollinReady(TcpSock tp, int target)
-    {
-        int available = (int)(tp.RcvNxt - tp.CopiedSeq);
-        if (available <= 0)
-            return false;
-        return available >= target || tp.TcpUnderMemoryPressure || tp.SkRmemAlloc > tp.SkRcvbuf
-            || tp.TcpReceiveWindow <= tp.IcskAck.RcvMss;
     }
 
     private static void QueueInOrder(TcpSock tp, SkBuff skb)

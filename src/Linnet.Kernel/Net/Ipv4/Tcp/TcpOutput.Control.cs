@@ -175,6 +175,8 @@ public static partial class TcpOutput
         {
             listener.SkNet.Ipv4.TcpStatistics.Inc(TcpMib.RetransSegs);
             listener.SkNet.Ipv4.NetStatistics.Inc(LinuxMib.TCPSynRetrans);
+            // Its ACK gives no RTT sample any more (Karn, RFC 6298 section 3).
+            req.NumRetrans++;
         }
 
         return res;
