@@ -84,8 +84,11 @@ internal static partial class AfPacket
     }
 
     /// <summary>Sends a frame, or with <c>SOCK_DGRAM</c> a packet that gets its link header here.</summary>
+    [Linux("packet_sendmsg")]
+    public static long PacketSendmsg(Socket sock, MsgHdr msg, long len) => PacketSnd(sock, msg, len);
+
     [Linux("packet_snd")]
-    public static long PacketSendmsg(Socket sock, MsgHdr msg, long len)
+    private static long PacketSnd(Socket sock, MsgHdr msg, long len)
     {
         var sk = (PacketSock)sock.Sk!;
         int err = Destination(sock, sk, msg, out NetDevice? dev, out ushort proto);

@@ -64,17 +64,14 @@ internal sealed class PacketOpsSpkt(PacketModule module) : PacketOps(module)
     public override int Getname(Socket sock, Span<byte> addr, int peer) => AfPacket.PacketGetnameSpkt(sock, addr, peer);
 
     /// <inheritdoc/>
-    [Linux("sock_no_setsockopt", "net/core/sock.c")]
     public override int Setsockopt(Socket sock, int level, int optname, Sockptr optval, int optlen) => -EOPNOTSUPP;
 
     /// <inheritdoc/>
-    [Linux("sock_no_getsockopt", "net/core/sock.c")]
     public override int Getsockopt(Socket sock, int level, int optname, Sockptr optval, Sockptr optlen) => -EOPNOTSUPP;
 
     /// <inheritdoc/>
     public override long Sendmsg(Socket sock, MsgHdr m, long totalLen) => AfPacket.PacketSendmsgSpkt(sock, m, totalLen);
 
     /// <inheritdoc/>
-    [Linux("sock_no_mmap", "net/core/sock.c")]
     public override int Mmap(File file, Socket sock, long length, int prot) => -ENODEV;
 }
