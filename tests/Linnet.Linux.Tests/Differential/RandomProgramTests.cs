@@ -32,8 +32,10 @@ public class RandomProgramTests
         Begin(twin, program.Start);
         foreach ((int kind, int first, int second, int third) in program.Steps)
             Do(twin, kind, first, second, third);
-        last = twin.Differences.FirstOrDefault() ?? "";
-        return twin.Differences.Count == 0;
+        if (twin.Differences.Count == 0)
+            return true;
+        last = twin.Differences[0];
+        return false;
     }
 
     private static string last = "";
