@@ -279,10 +279,10 @@ public static class FsSplice
         if (((input.FFlags | output.FFlags) & O_NONBLOCK) != 0)
             flags |= SPLICE_F_NONBLOCK;
         int ready = SpliceFromPipeNext(ipipe, movedSome: false, flags);
-        if (ready <= 0)
+        if (ready < 0)
             return ready;
         int err = WaitForSpace(opipe, flags);
-        if (err < 0)
+        if (err < 0 || ready == 0)
             return err;
         long moved = 0;
         while (moved < length && ipipe.TryTake((int)Math.Min(length - moved, int.MaxValue), out PipeBuffer piece))
@@ -313,10 +313,10 @@ public static class FsSplice
         if (((input.FFlags | output.FFlags) & O_NONBLOCK) != 0)
             flags |= SPLICE_F_NONBLOCK;
         int ready = SpliceFromPipeNext(ipipe, movedSome: false, flags);
-        if (ready <= 0)
+        if (ready < 0)
             return ready;
         int err = WaitForSpace(opipe, flags);
-        return err < 0 ? err : ipipe.LinkPipe(opipe, length);
+        return err < 0 || ready == 0 ? err : ipipe.LinkPipe(opipe, length);
     }
 
     [Linux("wait_for_space")]
