@@ -21,7 +21,7 @@ public class RandomProgramTests
         {
         }
 
-        Gen.Select(Gen.Int[0, 3], Step.Array[1, 40]).Sample(Run, iter: 400, threads: 1, print: Print);
+        Gen.Select(Gen.Int[0, 3], Step.Array[1, 40]).Sample(Run, iter: 300, threads: 1, print: Print);
     }
 
     private static bool Run((int Start, (int Kind, int First, int Second, int Third)[] Steps) program)
@@ -76,7 +76,7 @@ public class RandomProgramTests
         switch (kind)
         {
             case 0 or 1:
-                twin.Socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
+                Stream(twin);
                 break;
             case 2:
                 twin.Socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK);
@@ -139,6 +139,14 @@ public class RandomProgramTests
         }
     }
 
+    // What Nagle's algorithm holds back depends on when acknowledgements come, and time stands still in Linnet.
+    private static void Stream(Twin twin)
+    {
+        int fd = twin.Socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
+        twin.Memory.Write(twin.Place(1), 1);
+        twin.Run($"setsockopt({fd}, TCP_NODELAY)", __NR_setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, (long)twin.Place(1), 4);
+    }
+
     private static void Send(Twin twin, int fd, int second, int third)
     {
         int length = third * 700;
@@ -159,7 +167,7 @@ public class RandomProgramTests
     private static readonly (int Level, int Name)[] Options =
     [
         (SOL_SOCKET, SO_REUSEADDR), (SOL_SOCKET, SO_REUSEPORT), (SOL_SOCKET, SO_KEEPALIVE), (SOL_SOCKET, SO_OOBINLINE),
-        (IPPROTO_TCP, TCP_NODELAY), (IPPROTO_TCP, TCP_CORK), (SOL_SOCKET, SO_ERROR), (SOL_SOCKET, SO_ACCEPTCONN),
+        (IPPROTO_TCP, TCP_QUICKACK), (SOL_SOCKET, SO_BROADCAST), (SOL_SOCKET, SO_ERROR), (SOL_SOCKET, SO_ACCEPTCONN),
     ];
 
     private static void SetOption(Twin twin, int fd, int option, int value)
