@@ -96,7 +96,7 @@ public sealed class SendTests
     }
 
     [Fact]
-    public void CORK_holds_what_is_not_full_for_200_ms_or_until_it_is_drawn()
+    public void CORK_holds_what_is_not_full_until_it_is_drawn()
     {
         using TcpBench bench = new();
         int fd = bench.Accepted();
