@@ -129,7 +129,11 @@ internal sealed class TcpBench : IDisposable
         byte[] packet = new byte[Iphdr.Size + 8 + 28];
         Iphdr iph = new(packet)
         {
-            VersionIhl = 0x45, TotLen = (ushort)packet.Length, Ttl = 64, Protocol = IPPROTO_ICMP, Saddr = 0xC00002FE,
+            VersionIhl = 0x45,
+            TotLen = (ushort)packet.Length,
+            Ttl = 64,
+            Protocol = IPPROTO_ICMP,
+            Saddr = 0xC00002FE,
             Daddr = Flow.HostAddress,
         };
         iph.SendCheck();

@@ -79,14 +79,22 @@ internal sealed partial record TcpSegment
         byte[] packet = new byte[Iphdr.Size + Tcphdr.Size + options.Length + Length];
         Iphdr iph = new(packet)
         {
-            VersionIhl = 0x45, TotLen = (ushort)packet.Length, Id = 1, Ttl = 64, Protocol = IPPROTO_TCP, Saddr = flow.PeerAddress,
+            VersionIhl = 0x45,
+            TotLen = (ushort)packet.Length,
+            Id = 1,
+            Ttl = 64,
+            Protocol = IPPROTO_TCP,
+            Saddr = flow.PeerAddress,
             Daddr = flow.HostAddress,
         };
         iph.SendCheck();
         Span<byte> segment = packet.AsSpan(Iphdr.Size);
         Tcphdr th = new(segment)
         {
-            Source = flow.PeerPort, Dest = flow.HostPort, Seq = flow.PeerIsn + Seq, AckSeq = Ack is { } a ? flow.HostIsn + a : 0,
+            Source = flow.PeerPort,
+            Dest = flow.HostPort,
+            Seq = flow.PeerIsn + Seq,
+            AckSeq = Ack is { } a ? flow.HostIsn + a : 0,
         };
         th.FlagWord = (uint)((Tcphdr.Size + options.Length) / 4) << 28 | (uint)FlagBits(Flags) << 16 | (uint)(Window ?? 65535);
         th.UrgPtr = (ushort)(Urgent ?? 0);
@@ -145,8 +153,16 @@ internal sealed partial record TcpSegment
 
     private static int FlagBits(string flags) => flags.Sum(flag => flag switch
     {
-        'F' => TCPHDR_FIN, 'S' => TCPHDR_SYN, 'R' => TCPHDR_RST, 'P' => TCPHDR_PSH, '.' => TCPHDR_ACK, 'U' => TCPHDR_URG,
-        'E' => TCPHDR_ECE, 'W' => TCPHDR_CWR, '-' => 0, _ => throw new FormatException($"flag {flag}"),
+        'F' => TCPHDR_FIN,
+        'S' => TCPHDR_SYN,
+        'R' => TCPHDR_RST,
+        'P' => TCPHDR_PSH,
+        '.' => TCPHDR_ACK,
+        'U' => TCPHDR_URG,
+        'E' => TCPHDR_ECE,
+        'W' => TCPHDR_CWR,
+        '-' => 0,
+        _ => throw new FormatException($"flag {flag}"),
     });
 
     private static string FlagText(int flags)

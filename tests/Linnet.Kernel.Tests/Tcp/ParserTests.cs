@@ -94,7 +94,11 @@ public sealed class ParserTests
             BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(0), 0x4500);
             Iphdr iph = new(packet)
             {
-                TotLen = (ushort)packet.Length, FragOff = 0, Ttl = 64, Protocol = IPPROTO_TCP, Saddr = bench.Flow.PeerAddress,
+                TotLen = (ushort)packet.Length,
+                FragOff = 0,
+                Ttl = 64,
+                Protocol = IPPROTO_TCP,
+                Saddr = bench.Flow.PeerAddress,
                 Daddr = bench.Flow.HostAddress,
             };
             iph.SendCheck();
