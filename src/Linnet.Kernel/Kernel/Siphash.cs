@@ -50,17 +50,6 @@ public static class Siphash
         return s.Finish4();
     }
 
-    /// <summary>SipHash-2-4 of 24 bytes, given as three little-endian words.</summary>
-    public static ulong Hash3(ulong first, ulong second, ulong third, in SiphashKey key)
-    {
-        State s = new(key);
-        s.Absorb2(first);
-        s.Absorb2(second);
-        s.Absorb2(third);
-        s.Absorb2(24UL << 56);
-        return s.Finish4();
-    }
-
     /// <summary>SipHash-1-3 of 16 bytes, given as two little-endian words; for hash tables.</summary>
     public static uint Hsiphash2(ulong first, ulong second, in SiphashKey key)
     {

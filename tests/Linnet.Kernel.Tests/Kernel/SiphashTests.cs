@@ -25,8 +25,7 @@ public class SiphashTests
     [Fact]
     public void Words_hash_as_their_bytes_do()
     {
-        ulong[] words = [.. Enumerable.Range(0, 3).Select(i => BinaryPrimitives.ReadUInt64LittleEndian(Input.AsSpan(i * 8)))];
+        ulong[] words = [.. Enumerable.Range(0, 2).Select(i => BinaryPrimitives.ReadUInt64LittleEndian(Input.AsSpan(i * 8)))];
         Assert.Equal(Siphash.Hash(Input.AsSpan(0, 16), Key), Siphash.Hash2(words[0], words[1], Key));
-        Assert.Equal(Siphash.Hash(Input.AsSpan(0, 24), Key), Siphash.Hash3(words[0], words[1], words[2], Key));
     }
 }

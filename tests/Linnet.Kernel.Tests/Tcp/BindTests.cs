@@ -8,7 +8,9 @@ public class BindTests
 {
     private const int Port = 8080;
 
-    /// <summary>What the first socket has, what the second has, whether the first listens, and the second bind's answer.</summary>
+    /// <summary>
+    /// What the first socket has, what the second has, whether the first listens, and the second bind's answer.
+    /// </summary>
     public static TheoryData<string, string, bool, int> Conflicts => new()
     {
         { "", "", false, -EADDRINUSE },

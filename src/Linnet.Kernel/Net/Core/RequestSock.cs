@@ -10,7 +10,9 @@ namespace Linnet.Kernel.Net.Core;
 [LinuxFile("net/core/request_sock.c")]
 public abstract class RequestSock : SockCommon
 {
-    /// <summary>The listener; the request holds a reference. Null for a request of a SYN cookie that lost its listener.</summary>
+    /// <summary>
+    /// The listener; the request holds a reference. Null for a request of a SYN cookie that lost its listener.
+    /// </summary>
     public Sock? RskListener;
 
     /// <summary>Next in the listener's accept queue.</summary>
@@ -118,10 +120,9 @@ public sealed class RequestSockQueue
     /// <summary><c>TCP_DEFER_ACCEPT</c> as a number of retransmissions; 0 for off.</summary>
     public byte RskqDeferAccept;
 
-    /// <summary>Whether the log says already that cookies are sent for want of room.</summary>
-    public int SynfloodWarned;
-
-    /// <summary>When there was last no room for a request, in ns; only for a while after that cookies are taken.</summary>
+    /// <summary>
+    /// When there was last no room for a request, in ns; only for a while after that cookies are taken.
+    /// </summary>
     public long LastOverflow = long.MinValue;
 
     /// <summary>Requests in the established table; atomic.</summary>

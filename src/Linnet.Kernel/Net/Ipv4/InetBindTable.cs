@@ -81,7 +81,9 @@ public sealed class InetBindTable
         return tb2;
     }
 
-    /// <summary>Makes the bucket of an address and port, whose chain the caller locked (<c>inet_bind2_bucket_create</c>).</summary>
+    /// <summary>
+    /// Makes the bucket of an address and port, whose chain the caller locked (<c>inet_bind2_bucket_create</c>).
+    /// </summary>
     public InetBind2Bucket Create2(uint hash, InetBindBucket tb, uint rcvSaddr)
     {
         ref InetBind2Bucket? head = ref heads2[hash & (uint)(heads2.Length - 1)];
@@ -92,7 +94,9 @@ public sealed class InetBindTable
         return tb2;
     }
 
-    /// <summary>Drops a bucket that nobody uses (<c>inet_bind2_bucket_destroy</c>); the caller locked both chains.</summary>
+    /// <summary>
+    /// Drops a bucket that nobody uses (<c>inet_bind2_bucket_destroy</c>); the caller locked both chains.
+    /// </summary>
     public void Destroy2(InetBind2Bucket tb2)
     {
         if (tb2.Owners == null)

@@ -5,7 +5,9 @@ namespace Linnet.Kernel.Net.Ipv4;
 /// <content>Timers and delayed-ACK state (include/net/inet_connection_sock.h).</content>
 public partial class InetConnectionSock
 {
-    /// <summary>When the event of <see cref="IcskPending"/> is due, in ns. The timer may fire earlier and is armed again then.</summary>
+    /// <summary>
+    /// When the event of <see cref="IcskPending"/> is due, in ns. The timer may fire earlier and is armed again then.
+    /// </summary>
     public long IcskTimeout;
 
     /// <summary>Whether ACKs wait for data to ride on (<c>inet_csk_in_pingpong_mode</c>).</summary>
@@ -14,7 +16,9 @@ public partial class InetConnectionSock
     /// <summary>Whether an ACK is to be sent some time (<c>inet_csk_ack_scheduled</c>).</summary>
     public bool InetCskAckScheduled => (IcskAck.Pending & ICSK_ACK_SCHED) != 0;
 
-    /// <summary>Makes the socket's three timers; each is called with the socket (<c>inet_csk_init_xmit_timers</c>).</summary>
+    /// <summary>
+    /// Makes the socket's three timers; each is called with the socket (<c>inet_csk_init_xmit_timers</c>).
+    /// </summary>
     [Linux("inet_csk_init_xmit_timers")]
     public void InetCskInitXmitTimers(
         Action<object> retransmitHandler, Action<object> delackHandler, Action<object> keepaliveHandler)
@@ -69,7 +73,9 @@ public partial class InetConnectionSock
             SkResetTimer(timer, timeout);
     }
 
-    /// <summary>No ACK has to be sent any more: one just went out (<c>inet_csk_clear_xmit_timer(ICSK_TIME_DACK)</c>).</summary>
+    /// <summary>
+    /// No ACK has to be sent any more: one just went out (<c>inet_csk_clear_xmit_timer(ICSK_TIME_DACK)</c>).
+    /// </summary>
     public void InetCskClearDelackTimer()
     {
         IcskAck.Pending = 0;

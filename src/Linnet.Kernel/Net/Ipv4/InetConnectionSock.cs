@@ -38,7 +38,9 @@ public partial class InetConnectionSock : InetSock
     /// <summary><see cref="IcskAck.Pending"/>: the ACK must not be compressed away.</summary>
     public const byte ICSK_ACK_NOMEM = 32;
 
-    /// <summary>A listener's connections: those that wait to be accepted, and counts of those in their handshake.</summary>
+    /// <summary>
+    /// A listener's connections: those that wait to be accepted, and counts of those in their handshake.
+    /// </summary>
     public RequestSockQueue? IcskAcceptQueue;
 
     /// <summary>The local port's bucket, while one is held.</summary>

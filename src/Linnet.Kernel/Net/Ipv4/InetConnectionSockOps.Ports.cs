@@ -45,7 +45,9 @@ public static partial class InetConnectionSockOps
     public static bool InetIsLocalReservedPort(NetNamespace net, int port) =>
         Volatile.Read(ref net.Ipv4.IpLocalReservedPorts) is { } reserved && (reserved[port >> 6] >> (port & 63) & 1) != 0;
 
-    /// <summary>Whether a port may be bound only with <c>CAP_NET_BIND_SERVICE</c> (<c>inet_port_requires_bind_service</c>).</summary>
+    /// <summary>
+    /// Whether a port may be bound only with <c>CAP_NET_BIND_SERVICE</c> (<c>inet_port_requires_bind_service</c>).
+    /// </summary>
     public static bool InetPortRequiresBindService(NetNamespace net, int port) => port < net.Ipv4.SysctlIpProtSock;
 
     /// <summary>Reserves a local port for the socket; 0 picks one.</summary>

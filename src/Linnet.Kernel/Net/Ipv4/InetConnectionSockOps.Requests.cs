@@ -61,7 +61,9 @@ public static partial class InetConnectionSockOps
         return unlinked;
     }
 
-    /// <summary>The same, and the caller's reference is given back (<c>inet_csk_reqsk_queue_drop_and_put</c>).</summary>
+    /// <summary>
+    /// The same, and the caller's reference is given back (<c>inet_csk_reqsk_queue_drop_and_put</c>).
+    /// </summary>
     public static void InetCskReqskQueueDropAndPut(Sock sk, RequestSock req)
     {
         InetCskReqskQueueDrop(sk, req);

@@ -3,7 +3,9 @@ using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Ipv4;
 
-/// <summary>What connection-oriented protocols share: listening, accepting, the routes of connections, and their end.</summary>
+/// <summary>
+/// What connection-oriented protocols share: listening, accepting, the routes of connections, and their end.
+/// </summary>
 [LinuxFile("net/ipv4/inet_connection_sock.c")]
 public static partial class InetConnectionSockOps
 {
@@ -74,7 +76,9 @@ public static partial class InetConnectionSockOps
         return err;
     }
 
-    /// <summary>Whether there are more requests than the listener's backlog (<c>inet_csk_reqsk_queue_is_full</c>).</summary>
+    /// <summary>
+    /// Whether there are more requests than the listener's backlog (<c>inet_csk_reqsk_queue_is_full</c>).
+    /// </summary>
     public static bool InetCskReqskQueueIsFull(InetConnectionSock sk) =>
         Volatile.Read(ref sk.IcskAcceptQueue!.Qlen) > Volatile.Read(ref sk.SkMaxAckBacklog);
 

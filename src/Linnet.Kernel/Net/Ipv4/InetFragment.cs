@@ -4,7 +4,9 @@ using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Ipv4;
 
-/// <summary>Which fragments belong together (RFC 791 section 3.2), for whom they are put together, and where they came in.</summary>
+/// <summary>
+/// Which fragments belong together (RFC 791 section 3.2), for whom they are put together, and where they came in.
+/// </summary>
 internal readonly record struct FragKey(uint Saddr, uint Daddr, ushort Id, byte Protocol, int User);
 
 /// <summary>The incomplete datagrams of a namespace (<c>struct fqdir</c>), with what they may take of memory.</summary>
@@ -28,7 +30,9 @@ internal sealed class FragQueues
     /// <summary>Truesize above which no new datagram is begun (<c>net.ipv4.ipfrag_high_thresh</c>).</summary>
     public long HighThresh { get; set; } = 4 * 1024 * 1024;
 
-    /// <summary>Kept for those who read it; Linux collects nothing down to it any more (<c>net.ipv4.ipfrag_low_thresh</c>).</summary>
+    /// <summary>
+    /// Kept for those who read it; Linux collects nothing down to it any more (<c>net.ipv4.ipfrag_low_thresh</c>).
+    /// </summary>
     public long LowThresh { get; set; } = 3 * 1024 * 1024;
 
     /// <summary>Ms after which an incomplete datagram is given up (<c>net.ipv4.ipfrag_time</c>).</summary>
@@ -89,7 +93,9 @@ internal sealed class FragQueues
         memory += truesize;
     }
 
-    /// <summary>A datagram was not completed in time. Its fragments are handed back, or null when it was completed meanwhile.</summary>
+    /// <summary>
+    /// A datagram was not completed in time. Its fragments are handed back, or null when it was completed meanwhile.
+    /// </summary>
     public SkBuff? Expire(FragQueue queue)
     {
         lock (guard)

@@ -10,7 +10,9 @@ namespace Linnet.Kernel.Net.Ipv4;
 [LinuxStruct("inet_hashinfo")]
 public sealed class InetHashinfo
 {
-    /// <summary>Length of <see cref="TablePerturb"/>; a power of two (RFC 6056 section 3.3.4 calls it TABLE_LENGTH).</summary>
+    /// <summary>
+    /// Length of <see cref="TablePerturb"/>; a power of two (RFC 6056 section 3.3.4 calls it TABLE_LENGTH).
+    /// </summary>
     public const int INET_TABLE_PERTURB_SIZE = 8192;
 
     private static readonly StateSlot<InetHashinfo> Slot = new();

@@ -32,7 +32,9 @@ public static partial class InetHashtables
         return sk;
     }
 
-    /// <summary>Finds the listener that a SYN belongs to: a bound address and device count more than wildcards.</summary>
+    /// <summary>
+    /// Finds the listener that a SYN belongs to: a bound address and device count more than wildcards.
+    /// </summary>
     /// <returns>The listener with a reference for the caller, or null.</returns>
     [Linux("__inet_lookup_listener")]
     public static Sock? InetLookupListener(

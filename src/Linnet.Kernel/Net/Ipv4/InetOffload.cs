@@ -7,7 +7,9 @@ namespace Linnet.Kernel.Net.Ipv4;
 [LinuxStruct("net_offload")]
 public abstract class NetOffload
 {
-    /// <summary>Cuts a packet whose data begins at the transport header (<c>gso_segment</c>). The packet stays the caller's.</summary>
+    /// <summary>
+    /// Cuts a packet whose data begins at the transport header (<c>gso_segment</c>). The packet stays the caller's.
+    /// </summary>
     /// <returns>Segments with their data at the link header, linked by <see cref="SkBuff.Next"/>, or null.</returns>
     public abstract SkBuff? GsoSegment(SkBuff skb, NetdevFeatures features);
 }

@@ -10,7 +10,9 @@ namespace Linnet.Kernel.Net.Ipv4;
 [LinuxStruct("inet_sock")]
 public class InetSock : Sock
 {
-    /// <summary>Source address of what is sent (<c>inet_saddr</c>); differs from the bound one for multicast binds.</summary>
+    /// <summary>
+    /// Source address of what is sent (<c>inet_saddr</c>); differs from the bound one for multicast binds.
+    /// </summary>
     public uint InetSaddr;
 
     /// <summary>Source port (<c>inet_sport</c>), host order.</summary>
@@ -52,13 +54,17 @@ public class InetSock : Sock
     /// <summary>Type of service of the last packet that came in, for connection-oriented protocols.</summary>
     public byte RcvTos;
 
-    /// <summary>Multicast groups that the socket joined; replaced whole, so that packets are matched without a lock.</summary>
+    /// <summary>
+    /// Multicast groups that the socket joined; replaced whole, so that packets are matched without a lock.
+    /// </summary>
     public volatile IpMcSocklist[] McList = [];
 
     /// <summary>What <c>ip_append_data</c> keeps while a datagram is being put together.</summary>
     public InetCork Cork;
 
-    /// <summary>Largest local port of <c>IP_LOCAL_PORT_RANGE</c> in the upper half, lowest in the lower; 0 for the namespace's.</summary>
+    /// <summary>
+    /// Largest local port of <c>IP_LOCAL_PORT_RANGE</c> in the upper half, lowest in the lower; 0 for the namespace's.
+    /// </summary>
     public uint LocalPortRange;
 
     /// <summary>Whether a switch is on.</summary>

@@ -44,7 +44,9 @@ public partial class InetTimewaitSock
         return true;
     }
 
-    /// <summary>Puts the TIME_WAIT socket in the place of its connection, and has it end after <paramref name="timeo"/> ns.</summary>
+    /// <summary>
+    /// Puts the TIME_WAIT socket in the place of its connection, and has it end after <paramref name="timeo"/> ns.
+    /// </summary>
     [Linux("inet_twsk_hashdance_schedule")]
     internal static void InetTwskHashdanceSchedule(InetTimewaitSock tw, InetConnectionSock sk, long timeo)
     {
@@ -77,7 +79,10 @@ public partial class InetTimewaitSock
         hashinfo.Ehash.Unlock(hash);
     }
 
-    /// <summary>Has a TIME_WAIT socket that is still alive last for another <paramref name="timeo"/> ns (<c>inet_twsk_reschedule</c>).</summary>
+    /// <summary>
+    /// Has a TIME_WAIT socket that is still alive last for another <paramref name="timeo"/> ns
+    /// (<c>inet_twsk_reschedule</c>).
+    /// </summary>
     internal static void InetTwskReschedule(InetTimewaitSock tw, long timeo)
     {
         // A timer that fired is about to kill, which then finds nothing to do twice.

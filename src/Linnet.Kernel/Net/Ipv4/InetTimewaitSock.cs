@@ -11,7 +11,9 @@ namespace Linnet.Kernel.Net.Ipv4;
 [LinuxFile("net/ipv4/inet_timewait_sock.c")]
 public partial class InetTimewaitSock : SockCommon
 {
-    /// <summary><c>TCP_FIN_WAIT2</c> or <c>TCP_TIME_WAIT</c>; <see cref="SockCommon.SkcState"/> is always TIME_WAIT.</summary>
+    /// <summary>
+    /// <c>TCP_FIN_WAIT2</c> or <c>TCP_TIME_WAIT</c>; <see cref="SockCommon.SkcState"/> is always TIME_WAIT.
+    /// </summary>
     public volatile byte TwSubstate;
 
     /// <summary>The window scale that was offered.</summary>
@@ -41,7 +43,9 @@ public partial class InetTimewaitSock : SockCommon
     /// <summary>How long the state lasts after the last segment, in ns.</summary>
     public long TwTimeout;
 
-    /// <summary>When the state began, in ms; the four-tuple may be used again <c>tcp_tw_reuse_delay</c> later.</summary>
+    /// <summary>
+    /// When the state began, in ms; the four-tuple may be used again <c>tcp_tw_reuse_delay</c> later.
+    /// </summary>
     public long TwEntryStamp;
 
     /// <summary>Ends the state.</summary>

@@ -9,13 +9,17 @@ public sealed partial class NetnsIpv4
     /// </summary>
     public uint IpLocalPortRange = 60999u << 16 | 32768;
 
-    /// <summary><c>ip_local_reserved_ports</c>: a bit for each port that is not chosen; null for none. Replaced whole.</summary>
+    /// <summary>
+    /// <c>ip_local_reserved_ports</c>: a bit for each port that is not chosen; null for none. Replaced whole.
+    /// </summary>
     public ulong[]? IpLocalReservedPorts;
 
     /// <summary><c>ip_unprivileged_port_start</c>: ports below need <c>CAP_NET_BIND_SERVICE</c>.</summary>
     public int SysctlIpProtSock = 1024;
 
-    /// <summary><c>ip_autobind_reuse</c>: ports may be shared by sockets with <c>SO_REUSEADDR</c> when all are taken.</summary>
+    /// <summary>
+    /// <c>ip_autobind_reuse</c>: ports may be shared by sockets with <c>SO_REUSEADDR</c> when all are taken.
+    /// </summary>
     public bool SysctlIpAutobindReuse;
 
     /// <summary>TCP sockets in the tables, for <c>/proc/net/sockstat</c>; atomic.</summary>

@@ -167,10 +167,4 @@ public sealed partial class NetnsIpv4
 
     /// <summary>TIME_WAIT sockets (<c>tcp_death_row</c>).</summary>
     public readonly InetTimewaitDeathRow TcpDeathRow = new() { SysctlMaxTwBuckets = TcpEhashEntries / 2 };
-
-    /// <summary>Challenge ACKs: the second that is counted, and how many are left in it.</summary>
-    public long TcpChallengeTimestamp;
-
-    /// <summary>See <see cref="TcpChallengeTimestamp"/>.</summary>
-    public int TcpChallengeCount;
 }

@@ -39,7 +39,9 @@ public static partial class Tcp
             TcpOutput.TcpSendFin(tp);
     }
 
-    /// <summary>The user closes the socket; the connection goes on by itself. Waits only for a lingering close.</summary>
+    /// <summary>
+    /// The user closes the socket; the connection goes on by itself. Waits only for a lingering close.
+    /// </summary>
     /// <param name="tp">The socket, not locked; the caller's reference is given back.</param>
     /// <param name="timeout">How long to linger, in ns; 0 for not at all.</param>
     [Linux("tcp_close")]

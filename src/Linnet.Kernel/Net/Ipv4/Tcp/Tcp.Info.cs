@@ -6,7 +6,9 @@ namespace Linnet.Kernel.Net.Ipv4;
 /// <content><c>TCP_INFO</c>.</content>
 public static partial class Tcp
 {
-    /// <summary>Tells the state of a connection (<c>struct tcp_info</c>); takes the socket lock except on listeners.</summary>
+    /// <summary>
+    /// Tells the state of a connection (<c>struct tcp_info</c>); takes the socket lock except on listeners.
+    /// </summary>
     [Linux("tcp_get_info")]
     public static void TcpGetInfo(TcpSock tp, out TcpInfo info)
     {

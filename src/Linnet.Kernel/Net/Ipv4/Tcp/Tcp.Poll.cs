@@ -39,7 +39,9 @@ public static partial class Tcp
         return mask;
     }
 
-    /// <summary>Whether a reader that waits for <paramref name="target"/> bytes has to be woken (<c>tcp_epollin_ready</c>).</summary>
+    /// <summary>
+    /// Whether a reader that waits for <paramref name="target"/> bytes has to be woken (<c>tcp_epollin_ready</c>).
+    /// </summary>
     public static bool TcpEpollinReady(TcpSock tp, int target)
     {
         int avail = (int)(Volatile.Read(ref tp.RcvNxt) - Volatile.Read(ref tp.CopiedSeq));

@@ -85,7 +85,9 @@ public static partial class Tcp
         return copied;
     }
 
-    /// <summary>Hands whole received packets to <paramref name="actor"/>, which takes them over; socket owned.</summary>
+    /// <summary>
+    /// Hands whole received packets to <paramref name="actor"/>, which takes them over; socket owned.
+    /// </summary>
     [Linux("tcp_read_skb")]
     public static int TcpReadSkb(Sock sk, Func<Sock, SkBuff, int> actor)
     {

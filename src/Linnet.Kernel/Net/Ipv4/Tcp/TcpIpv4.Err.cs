@@ -9,7 +9,9 @@ public static partial class TcpIpv4
 {
     private static readonly Action<SkBuff> SockEdemux = static skb => skb.Sk!.SockPut();
 
-    /// <summary>Finds the connection before the route is looked up, since it knows the route; packet at the IP header.</summary>
+    /// <summary>
+    /// Finds the connection before the route is looked up, since it knows the route; packet at the IP header.
+    /// </summary>
     [Linux("tcp_v4_early_demux")]
     public static int TcpV4EarlyDemux(SkBuff skb)
     {

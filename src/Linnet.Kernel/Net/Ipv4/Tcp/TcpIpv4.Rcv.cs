@@ -90,7 +90,9 @@ public static partial class TcpIpv4
         return ResetUnless(reason == 0, answering, skb);
     }
 
-    /// <summary>Notes in the packet what the header says, in the form that the engine works with (<c>tcp_v4_fill_cb</c>).</summary>
+    /// <summary>
+    /// Notes in the packet what the header says, in the form that the engine works with (<c>tcp_v4_fill_cb</c>).
+    /// </summary>
     internal static void TcpV4FillCb(SkBuff skb)
     {
         Tcphdr th = skb.Tcphdr;
@@ -234,7 +236,8 @@ public static partial class TcpIpv4
         return 0;
     }
 
-    // Returns whether the segment is done with; otherwise listener (with a reference) looks at it, or it is looked up again.
+    // Returns whether the segment is done with; otherwise listener (with a reference) looks at it, or it is looked up
+    // again.
     private static bool NewSynRecv(TcpRequestSock req, SkBuff skb, out TcpSock? listener)
     {
         TcpSock sk = TcpSock.Of(req.RskListener!);

@@ -33,7 +33,9 @@ public static partial class TcpMinisocks
         return seq == eWin && seq == endSeq;
     }
 
-    /// <summary>A segment came for a TIME_WAIT socket or for an orphan in FIN_WAIT2; one reference is the caller's.</summary>
+    /// <summary>
+    /// A segment came for a TIME_WAIT socket or for an orphan in FIN_WAIT2; one reference is the caller's.
+    /// </summary>
     /// <param name="tw">The socket; its reference is kept for <see cref="TcpTwStatus.Ack"/>, <c>Rst</c> and <c>Syn</c>.</param>
     /// <param name="skb">The segment.</param>
     /// <param name="twIsn">Initial sequence number for a new connection in its place.</param>
@@ -65,7 +67,8 @@ public static partial class TcpMinisocks
         if (!pawsReject && cb.Seq == rcvNxt && (cb.Seq == cb.EndSeq || th.Rst))
             return InWindow(tw, th, options);
 
-        // RFC 9293 section 3.6.1: a new SYN may begin the connection anew when its sequence number or timestamp is higher.
+        // RFC 9293 section 3.6.1: a new SYN may begin the connection anew when its sequence number or timestamp is
+        // higher.
         if (th.Syn && !th.Rst && !th.Ack && !pawsReject
             && (TcpSeq.After(cb.Seq, rcvNxt) || (options.SawTstamp && (int)(tw.TwTsRecent - options.RcvTsval) < 0)))
         {

@@ -24,7 +24,9 @@ internal sealed class TcpPageFrag
     /// <summary>Bytes that are left.</summary>
     public int Room => Page.Size - Offset;
 
-    /// <summary>The calling thread's, with room for at least <paramref name="minimum"/> bytes (<c>sk_page_frag_refill</c>).</summary>
+    /// <summary>
+    /// The calling thread's, with room for at least <paramref name="minimum"/> bytes (<c>sk_page_frag_refill</c>).
+    /// </summary>
     public static TcpPageFrag Refill(PagePool pool, int minimum = 1)
     {
         SlotTable slots = Cpu.This.Slots;

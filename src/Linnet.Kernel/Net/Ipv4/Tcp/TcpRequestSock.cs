@@ -10,7 +10,9 @@ public sealed class TcpRequestSock : InetRequestSock
     /// <summary>Operations of the address family.</summary>
     public TcpRequestSockOps AfSpecific = null!;
 
-    /// <summary>When the SYN-ACK was first sent, in µs; 0 when it was sent again, so that it gives no RTT sample.</summary>
+    /// <summary>
+    /// When the SYN-ACK was first sent, in µs; 0 when it was sent again, so that it gives no RTT sample.
+    /// </summary>
     public long SntSynack;
 
     /// <summary>Hash of the flow as this side sends it.</summary>
