@@ -167,7 +167,7 @@ public class RandomProgramTests
     private static readonly (int Level, int Name)[] Options =
     [
         (SOL_SOCKET, SO_REUSEADDR), (SOL_SOCKET, SO_REUSEPORT), (SOL_SOCKET, SO_KEEPALIVE), (SOL_SOCKET, SO_OOBINLINE),
-        (IPPROTO_TCP, TCP_QUICKACK), (SOL_SOCKET, SO_BROADCAST), (SOL_SOCKET, SO_ERROR), (SOL_SOCKET, SO_ACCEPTCONN),
+        (SOL_SOCKET, SO_PRIORITY), (SOL_SOCKET, SO_BROADCAST), (SOL_SOCKET, SO_ERROR), (SOL_SOCKET, SO_ACCEPTCONN),
     ];
 
     private static void SetOption(Twin twin, int fd, int option, int value)
