@@ -357,6 +357,8 @@ public partial class Sock
             return -EINVAL;
         if (txtime.Clockid != CLOCK_MONOTONIC && !TaskStruct.Current.NsCapable(SkNet.UserNs, CAP_NET_ADMIN))
             return -EPERM;
+        if (txtime.Clockid is not (CLOCK_REALTIME or CLOCK_MONOTONIC or CLOCK_TAI))
+            return -EINVAL;
         SockSetFlag(SockFlags.Txtime);
         SkClockid = txtime.Clockid;
         SkTxtimeFlags = txtime.Flags;
