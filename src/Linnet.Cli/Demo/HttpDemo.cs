@@ -47,7 +47,7 @@ internal sealed class HttpDemo(Terminal terminal, Stream? capture, string? captu
         terminal.Write("");
         new TraceView(terminal).Print(tree.Roots.Where(root => root.Call.Point.Symbol is "__x64_sys_socket").Take(1));
         terminal.Write("");
-        terminal.Write($"{client.Name} ({client.Address}) asks it for /. The packets, and both ends' TCP states as each is sent:", Ink.Accent);
+        terminal.Write($"{client.Name} ({client.Address}) asks it for /. The packets, and both ends' TCP states as each arrives:", Ink.Accent);
         terminal.Write("");
         packets.Print(terminal);
         terminal.Write("");

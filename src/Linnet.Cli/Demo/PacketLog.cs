@@ -8,7 +8,7 @@ using Linnet.Kernel.Uapi;
 
 namespace Linnet.Cli.Demo;
 
-/// <summary>Remembers the packets on a link, and the TCP states of both ends as each one was sent.</summary>
+/// <summary>Remembers the packets on a link, and the TCP states of both ends when each one has come over it.</summary>
 internal sealed class PacketLog : PacketTap, IDisposable
 {
     private readonly Link link;

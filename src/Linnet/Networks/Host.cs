@@ -62,7 +62,7 @@ public sealed class Host
     /// <summary>The system calls of the task that the host's <see cref="LinnetSocket"/>s belong to; it runs as root.</summary>
     public Syscalls Syscalls { get; }
 
-    /// <summary>Makes a task: who makes system calls, with its own descriptors.</summary>
+    /// <summary>Makes a task: who makes system calls, with its own descriptors; 0, 1 and 2 are <c>/dev/null</c>.</summary>
     /// <param name="comm">The program's name, at most 15 bytes.</param>
     /// <param name="cred">Credentials; root's when not given.</param>
     /// <returns>The task's system calls.</returns>
@@ -74,6 +74,8 @@ public sealed class Host
         task.Comm = comm.Length > 15 ? comm[..15] : comm;
         Rlimit limit = new() { RlimCur = MostDescriptors, RlimMax = MostDescriptors };
         Check(task.Rlimits.DoPrlimit(task, RLIMIT_NOFILE, limit, out _), "raise the limit of descriptors");
+        using (task.Enter())
+            StandardDescriptors.Open(task);
         task.Cred = cred ?? task.Cred;
         lock (gate)
             tasks.Add(task);

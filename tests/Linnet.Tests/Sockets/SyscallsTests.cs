@@ -17,10 +17,11 @@ public class SyscallsTests
         using TwoHosts net = new();
         Syscalls sys = net.One.NewTask("test");
         Assert.Equal(-EBADF, sys.Close(3));
+        Assert.Equal(-ENOTSOCK, sys.Listen(0, 1));
         Assert.Equal(-EAFNOSUPPORT, sys.Socket(60, SOCK_STREAM, 0));
         Assert.Equal(-EPROTONOSUPPORT, sys.Socket(AF_INET, SOCK_STREAM, 17));
         int s = sys.Socket(AF_INET, SOCK_STREAM, 0);
-        Assert.Equal(0, s);
+        Assert.Equal(3, s);
         Assert.Equal(-EINVAL, sys.Bind(s, [2, 0, 0, 80]));
         Assert.Equal(-ENOTCONN, sys.Shutdown(s, 2));
         Assert.Equal(-EPIPE, sys.Send(s, "x"u8, MSG_NOSIGNAL));
@@ -32,11 +33,13 @@ public class SyscallsTests
     {
         using TwoHosts net = new();
         Syscalls one = net.One.NewTask("one"), other = net.One.NewTask("other");
-        Assert.Equal([0, 1, 2], Enumerable.Range(0, 3).Select(_ => one.Socket(AF_INET, SOCK_DGRAM, 0)));
-        Assert.Equal(0, other.Socket(AF_INET, SOCK_DGRAM, 0));
-        Assert.Equal(0, one.Close(1));
-        Assert.Equal(1, one.Dup(2));
-        Assert.Equal(7, one.Dup2(2, 7));
+        Assert.Equal([3, 4, 5], Enumerable.Range(0, 3).Select(_ => one.Socket(AF_INET, SOCK_DGRAM, 0)));
+        Assert.Equal(3, other.Socket(AF_INET, SOCK_DGRAM, 0));
+        Assert.Equal(0, one.Close(4));
+        Assert.Equal(4, one.Dup(5));
+        Assert.Equal(7, one.Dup2(5, 7));
+        Assert.Equal(0, one.Read(0, new byte[1]));
+        Assert.Equal(3, one.Write(1, "out"u8));
     }
 
     [Fact]
