@@ -175,7 +175,7 @@ public struct SocketOperation
         while (true)
         {
             result = Sock.Ops!.Sendmsg(Sock, msg!, size - total);
-            if (result == -EAGAIN)
+            if (result == -EAGAIN && !msg!.AgainIsFinal)
                 return false;
             if (result < 0)
             {

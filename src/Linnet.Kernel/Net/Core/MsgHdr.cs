@@ -30,6 +30,9 @@ public sealed class MsgHdr
     /// <summary>Flags: given (<c>MSG_DONTWAIT</c> ...) or, after receiving, returned (<c>MSG_TRUNC</c> ...).</summary>
     public int MsgFlags;
 
+    /// <summary>Set with an -EAGAIN that no waiting can mend: no port is left to bind the sender to.</summary>
+    public bool AgainIsFinal;
+
     /// <summary>The whole room for an address: <c>sizeof(struct sockaddr_storage)</c> bytes.</summary>
     public Span<byte> NameBuffer => name;
 
@@ -40,6 +43,7 @@ public sealed class MsgHdr
     public void Reset(in IovIter iter, int flags)
     {
         HasName = false;
+        AgainIsFinal = false;
         MsgNamelen = 0;
         MsgIter = iter;
         MsgControl = default;

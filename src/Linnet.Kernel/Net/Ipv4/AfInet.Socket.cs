@@ -53,7 +53,11 @@ public static partial class AfInet
     {
         var sk = (InetSock)sock.Sk!;
         if (InetSendPrepare(sk) != 0)
+        {
+            msg.AgainIsFinal = true;
             return -EAGAIN;
+        }
+
         return sk.SkProt.Sendmsg(sk, msg, size);
     }
 
