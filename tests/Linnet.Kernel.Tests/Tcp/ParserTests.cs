@@ -1,7 +1,7 @@
+using System.Buffers.Binary;
 using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
 using Linnet.Kernel.Tests.Infrastructure;
-using System.Buffers.Binary;
 
 namespace Linnet.Kernel.Tests.Tcp;
 
