@@ -19,6 +19,7 @@ public sealed class TransferTests
         { "reordering", new NetemOptions { Delay = Ms(10), Reorder = 0.2 } },
         { "flipped bits", new NetemOptions { Delay = Ms(10), Corrupt = 0.03 } },
         { "a slow line with a short queue", new NetemOptions { Delay = Ms(20), Rate = 2_000_000, Limit = 20 } },
+        { "duplicates that overflow a queue", new NetemOptions { Delay = Ms(20), Duplicate = 0.3, Loss = 0.02, Limit = 12 } },
         {
             "everything",
             new NetemOptions { Delay = Ms(15), Jitter = Ms(5), Loss = 0.03, Duplicate = 0.03, Reorder = 0.05, Corrupt = 0.02 }

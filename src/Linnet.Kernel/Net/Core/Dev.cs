@@ -49,17 +49,17 @@ public static partial class Dev
     }
 
     /// <summary>Does what the device leaves to software and gives the result to the driver (<c>sch_direct_xmit</c>).</summary>
-    /// <returns>Whether the driver took it; a packet that it did not take was freed.</returns>
+    /// <returns>Whether the driver took it, or a segment of it; what it did not take was freed.</returns>
     internal static bool ValidateAndXmit(SkBuff skb, NetDevice dev)
     {
         SkBuff? next = ValidateXmitSkb(skb, dev);
-        bool sent = next != null;
+        bool sent = false;
         while (next != null)
         {
             SkBuff segment = next;
             next = segment.Next;
             segment.Next = null;
-            sent &= DevHardStartXmit(segment, dev);
+            sent |= DevHardStartXmit(segment, dev);
         }
 
         return sent;

@@ -69,12 +69,15 @@ public sealed class Netem : Qdisc
         if (segment == null)
             return Drop(skb);
         skb.Free();
-        int result = Net.Core.Dev.NET_XMIT_SUCCESS;
+
+        // A sender that is told of a drop takes all of the packet for not sent: true only when none of it is queued.
+        int result = Net.Core.Dev.NET_XMIT_DROP;
         while (segment != null)
         {
             SkBuff? next = segment.Next;
             segment.Next = null;
-            result |= EnqueuePacket(segment, current);
+            if (EnqueuePacket(segment, current) == Net.Core.Dev.NET_XMIT_SUCCESS)
+                result = Net.Core.Dev.NET_XMIT_SUCCESS;
             segment = next;
         }
 
@@ -113,11 +116,12 @@ public sealed class Netem : Qdisc
 
         // What is under way is nobody's any more: a sender's buffer does not hold the link's content.
         skb.Orphan();
-        if (duplicate && !lost)
-            Schedule(skb.CopyHead(skb.DataOffset), current);
+        bool copied = duplicate && !lost
+            && Schedule(skb.CopyHead(skb.DataOffset), current) == Net.Core.Dev.NET_XMIT_SUCCESS;
         if (Happens(current.Corrupt))
             FlipBit(skb);
-        return Schedule(skb, current);
+        int result = Schedule(skb, current);
+        return copied ? Net.Core.Dev.NET_XMIT_SUCCESS : result;
     }
 
     private int Schedule(SkBuff skb, NetemOptions current)
