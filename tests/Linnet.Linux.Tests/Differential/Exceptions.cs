@@ -30,14 +30,6 @@ internal static class Exceptions
     /// <summary>Options that the host may have and Linnet has not: it answers as for one that it does not know.</summary>
     public static readonly (int Level, int Name, string Why)[] Options =
     [
-        (SOL_SOCKET, SO_BUSY_POLL, "no device of Linnet has queues to poll: as a kernel without CONFIG_NET_RX_BUSY_POLL"),
-        (SOL_SOCKET, SO_INCOMING_NAPI_ID, "the same"),
-        (SOL_SOCKET, SO_PREFER_BUSY_POLL, "the same"),
-        (SOL_SOCKET, SO_BUSY_POLL_BUDGET, "the same"),
-        (SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, "programs do not choose among the sockets of a port"),
-        (SOL_SOCKET, SO_ZEROCOPY, "sending without a copy comes with a later issue"),
-        (SOL_SOCKET, SO_TXTIME, "no qdisc of Linnet sends at a time"),
-        (SOL_SOCKET, SO_DEVMEM_DONTNEED, "no device of Linnet has memory of its own"),
         (SOL_SOCKET, SO_TIMESTAMPING_OLD, "stamps at transmission and of hardware are refused"),
         (SOL_SOCKET, SO_TIMESTAMPING_NEW, "the same"),
         (IPPROTO_IP, IP_IPSEC_POLICY, "IPsec is not there"),
