@@ -4,7 +4,9 @@ using Linnet.Kernel.Uapi;
 
 namespace Linnet.Kernel.Tests.Ipv4;
 
-/// <summary>Packets that were damaged on the way: nothing escapes, nothing leaks, everything is accounted for.</summary>
+/// <summary>
+/// Packets that were damaged on the way: nothing escapes, nothing leaks, everything is accounted for.
+/// </summary>
 public class DatagramFuzzTests : InetFixture
 {
     private static readonly Gen<(int At, byte Value)[]> Damage =

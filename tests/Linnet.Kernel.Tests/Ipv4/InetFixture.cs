@@ -13,7 +13,9 @@ public abstract class InetFixture : IDisposable
 {
     protected const uint Localhost = INADDR_LOOPBACK;
 
-    /// <summary>A second address of this host, and that of somebody else, as sources of this host are martians.</summary>
+    /// <summary>
+    /// A second address of this host, and that of somebody else, as sources of this host are martians.
+    /// </summary>
     protected const uint Here = 0xC0000201;
     protected const uint There = 0xC6336409;
 

@@ -11,7 +11,8 @@ public static class Datagram
     /// <param name="sk">The socket, not locked.</param>
     /// <param name="flags"><c>MSG_PEEK</c> and <c>MSG_DONTWAIT</c> count.</param>
     /// <param name="err">
-    /// 0 with a packet. Without one: the socket's error, -EAGAIN, or 0 when receiving is shut and the caller would wait.
+    /// 0 with a packet. Without one: the socket's error, -EAGAIN, or 0 when receiving is shut and the caller would
+    /// wait.
     /// </param>
     /// <returns>A packet that the caller has to free; of one that is peeked at a clone.</returns>
     [Linux("skb_recv_datagram")]
@@ -25,7 +26,9 @@ public static class Datagram
     /// <param name="sk">The socket.</param>
     /// <param name="queue">The queue, whose lock is free.</param>
     /// <param name="flags"><c>MSG_*</c></param>
-    /// <param name="off">Bytes to peek past, negative for none; afterwards how many of them lie in the packet returned.</param>
+    /// <param name="off">
+    /// Bytes to peek past, negative for none; afterwards how many of them lie in the packet returned.
+    /// </param>
     /// <param name="err">See <see cref="SkbRecvDatagram"/>.</param>
     [Linux("__skb_recv_datagram")]
     public static SkBuff? SkbRecvDatagramCore(Sock sk, ref SkBuffHead queue, int flags, ref int off, out int err)
@@ -57,7 +60,9 @@ public static class Datagram
         return skb;
     }
 
-    /// <summary>Takes the first packet, or clones the one that <paramref name="off"/> points into; queue locked.</summary>
+    /// <summary>
+    /// Takes the first packet, or clones the one that <paramref name="off"/> points into; queue locked.
+    /// </summary>
     [Linux("__skb_try_recv_from_queue")]
     public static SkBuff? SkbTryRecvFromQueueCore(ref SkBuffHead queue, int flags, ref int off)
     {
@@ -111,8 +116,8 @@ public static class Datagram
     }
 
     /// <summary>
-    /// Verifies a packet's checksum over all of its data and what <see cref="SkBuff.Csum"/> holds of the pseudo header; it is
-    /// remembered as verified.
+    /// Verifies a packet's checksum over all of its data and what <see cref="SkBuff.Csum"/> holds of the pseudo header;
+    /// it is remembered as verified.
     /// </summary>
     /// <returns>0 when it is right, otherwise the folded sum.</returns>
     [Linux("__skb_checksum_complete")]

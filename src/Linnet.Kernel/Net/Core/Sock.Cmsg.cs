@@ -3,14 +3,18 @@ using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Core;
 
-/// <content>Control messages of the socket level: when a packet came, how many were dropped before it, its mark.</content>
+/// <content>
+/// Control messages of the socket level: when a packet came, how many were dropped before it, its mark.
+/// </content>
 public partial class Sock
 {
     private const uint TsflagsAny = (uint)SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RAW_HARDWARE;
     private const uint TsflagsRecord = SOF_TIMESTAMPING_TX_HARDWARE | SOF_TIMESTAMPING_TX_SOFTWARE
         | SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_ACK;
 
-    /// <summary>Delivers what the socket asked for about a packet that is being read (<c>sock_recv_cmsgs</c>).</summary>
+    /// <summary>
+    /// Delivers what the socket asked for about a packet that is being read (<c>sock_recv_cmsgs</c>).
+    /// </summary>
     public void SockRecvCmsgs(MsgHdr msg, SkBuff skb)
     {
         const SockFlags wanted = SockFlags.RxqOvfl | SockFlags.Rcvtstamp | SockFlags.Rcvmark | SockFlags.Rcvpriority;
@@ -32,7 +36,9 @@ public partial class Sock
             SkStamp = skb.Tstamp;
     }
 
-    /// <summary>Writes when the last packet that was read came (<c>SIOCGSTAMP</c>); from then on packets are stamped.</summary>
+    /// <summary>
+    /// Writes when the last packet that was read came (<c>SIOCGSTAMP</c>); from then on packets are stamped.
+    /// </summary>
     /// <returns>0, -ENOENT before the first packet, -EFAULT.</returns>
     [Linux("sock_gettstamp")]
     public int SockGettstamp(Sockptr userstamp, bool timeval, bool time32)
@@ -136,7 +142,8 @@ public partial class Sock
     private bool MaySetPriority(uint priority)
     {
         TaskStruct task = TaskStruct.Current;
-        return priority <= 6 || task.NsCapable(SkNet.UserNs, CAP_NET_RAW) || task.NsCapable(SkNet.UserNs, CAP_NET_ADMIN);
+        return priority <= 6 || task.NsCapable(SkNet.UserNs, CAP_NET_RAW)
+            || task.NsCapable(SkNet.UserNs, CAP_NET_ADMIN);
     }
 
     private static void PutCmsg<T>(MsgHdr msg, int type, in T value)

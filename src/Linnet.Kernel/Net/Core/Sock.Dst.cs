@@ -5,7 +5,9 @@ namespace Linnet.Kernel.Net.Core;
 /// <content>The route that a socket remembers, and what is derived from it; and where peeks begin.</content>
 public partial class Sock
 {
-    /// <summary>The remembered route if it may still be used; otherwise it is forgotten (<c>__sk_dst_check</c>).</summary>
+    /// <summary>
+    /// The remembered route if it may still be used; otherwise it is forgotten (<c>__sk_dst_check</c>).
+    /// </summary>
     /// <returns>The route, or null: the caller looks for a new one.</returns>
     [Linux("__sk_dst_check")]
     public DstEntry? SkDstCheck()
@@ -49,7 +51,9 @@ public partial class Sock
         return 0;
     }
 
-    /// <summary>Moves the peek offset back by what was read, or on by what was peeked at (<c>sk_peek_offset_bwd</c>).</summary>
+    /// <summary>
+    /// Moves the peek offset back by what was read, or on by what was peeked at (<c>sk_peek_offset_bwd</c>).
+    /// </summary>
     /// <param name="bytes">Bytes read; negative for bytes peeked at.</param>
     public void SkPeekOffsetBwd(int bytes)
     {

@@ -3,8 +3,8 @@ using Linnet.Kernel.Trace;
 namespace Linnet.Kernel.Net.Core;
 
 /// <summary>
-/// Sockets that share one address and port with <c>SO_REUSEPORT</c> (<c>struct sock_reuseport</c>). Read without a lock;
-/// changed under the group's.
+/// Sockets that share one address and port with <c>SO_REUSEPORT</c> (<c>struct sock_reuseport</c>). Read without a
+/// lock; changed under the group's.
 /// </summary>
 [LinuxStruct("sock_reuseport")]
 [LinuxFile("net/core/sock_reuseport.c")]
@@ -22,7 +22,9 @@ public sealed class SockReuseport
     /// <summary>Whether the group is bound to every address, so that its members see all packets to the port.</summary>
     public bool BindInany { get; private set; }
 
-    /// <summary>Whether a member was connected, so that lookups have to compare it with the packet's addresses.</summary>
+    /// <summary>
+    /// Whether a member was connected, so that lookups have to compare it with the packet's addresses.
+    /// </summary>
     public bool HasConns { get; set; }
 
     /// <summary>How many sockets are in the group.</summary>

@@ -10,7 +10,9 @@ public enum BindFlags
     /// <summary>Nothing is left out.</summary>
     None = 0,
 
-    /// <summary>Any port number will do later; only the address is wanted (<c>BIND_FORCE_ADDRESS_NO_PORT</c>).</summary>
+    /// <summary>
+    /// Any port number will do later; only the address is wanted (<c>BIND_FORCE_ADDRESS_NO_PORT</c>).
+    /// </summary>
     ForceAddressNoPort = 1,
 
     /// <summary>Take the socket lock (<c>BIND_WITH_LOCK</c>).</summary>
@@ -39,7 +41,8 @@ public static partial class AfInet
     }
 
     /// <summary>
-    /// Binds after the length was checked. The order of the refusals is Linux's: family, address, privilege, state, port.
+    /// Binds after the length was checked. The order of the refusals is Linux's: family, address, privilege, state,
+    /// port.
     /// </summary>
     /// <returns>0, -EAFNOSUPPORT, -EADDRNOTAVAIL, -EACCES, -EINVAL when bound already, -EADDRINUSE.</returns>
     [Linux("__inet_bind")]
@@ -54,7 +57,8 @@ public static partial class AfInet
         int type = FibFrontend.InetAddrType(net, saddr);
         if (!InetAddrValidOrNonlocal(sk, saddr, type))
             return -EADDRNOTAVAIL;
-        if ((flags & BindFlags.NoCapNetBindService) == 0 && snum != 0 && InetConnectionSockOps.InetPortRequiresBindService(net, snum)
+        if ((flags & BindFlags.NoCapNetBindService) == 0 && snum != 0
+            && InetConnectionSockOps.InetPortRequiresBindService(net, snum)
             && !TaskStruct.Current.NsCapable(net.UserNs, CAP_NET_BIND_SERVICE))
             return -EACCES;
 
@@ -66,7 +70,9 @@ public static partial class AfInet
         return err;
     }
 
-    /// <summary>Whether a socket may be bound to addresses that are not this host's (<c>inet_can_nonlocal_bind</c>).</summary>
+    /// <summary>
+    /// Whether a socket may be bound to addresses that are not this host's (<c>inet_can_nonlocal_bind</c>).
+    /// </summary>
     public static bool InetCanNonlocalBind(InetSock sk) =>
         sk.SkNet.Ipv4.SysctlIpNonlocalBind != 0 || (sk.InetFlags & (InetFlags.Freebind | InetFlags.Transparent)) != 0;
 

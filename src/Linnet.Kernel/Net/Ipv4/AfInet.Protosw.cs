@@ -23,7 +23,9 @@ public static partial class AfInet
     }
 }
 
-/// <summary>A machine's <c>inetsw</c>: for each socket type the protocols, in the order in which they are looked at.</summary>
+/// <summary>
+/// A machine's <c>inetsw</c>: for each socket type the protocols, in the order in which they are looked at.
+/// </summary>
 [LinuxFile("net/ipv4/af_inet.c")]
 internal sealed class InetswTable
 {

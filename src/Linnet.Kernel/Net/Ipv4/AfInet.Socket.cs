@@ -80,7 +80,9 @@ public static partial class AfInet
     }
 
     /// <summary>Shuts one or both halves.</summary>
-    /// <returns>0, -EINVAL, or -ENOTCONN for a socket that is not connected, whose halves are shut all the same.</returns>
+    /// <returns>
+    /// 0, -EINVAL, or -ENOTCONN for a socket that is not connected, whose halves are shut all the same.
+    /// </returns>
     [Linux("inet_shutdown")]
     public static int InetShutdown(Socket sock, int how)
     {

@@ -31,8 +31,8 @@ public static partial class AfInet
 
     /// <summary>Begins to connect a stream socket; asked again it tells how far that came.</summary>
     /// <returns>
-    /// 0 once connected; -EINPROGRESS when the attempt was begun and is under way, -EALREADY when it was under way before;
-    /// -EISCONN; or the attempt's error.
+    /// 0 once connected; -EINPROGRESS when the attempt was begun and is under way, -EALREADY when it was under way
+    /// before; -EISCONN; or the attempt's error.
     /// </returns>
     [Linux("inet_stream_connect")]
     public static int InetStreamConnect(Socket sock, ReadOnlySpan<byte> addr, int flags)

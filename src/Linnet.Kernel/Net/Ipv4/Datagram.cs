@@ -8,7 +8,9 @@ namespace Linnet.Kernel.Net.Ipv4;
 public static class Datagram
 {
     /// <summary>Fixes the peer and, where they are not bound, the local address; socket owned.</summary>
-    /// <returns>0, -EINVAL, -EAFNOSUPPORT, -EACCES for broadcast without permission, or what the route lookup answers.</returns>
+    /// <returns>
+    /// 0, -EINVAL, -EAFNOSUPPORT, -EACCES for broadcast without permission, or what the route lookup answers.
+    /// </returns>
     [Linux("__ip4_datagram_connect")]
     public static int Ip4DatagramConnectCore(InetSock sk, ReadOnlySpan<byte> addr)
     {
@@ -53,7 +55,8 @@ public static class Datagram
     public static int Ip4DatagramConnect(InetSock sk, ReadOnlySpan<byte> addr) => Ip4DatagramConnectCore(sk, addr);
 
     /// <summary>
-    /// Looks up a connected socket's route anew if a path MTU or redirect made it obsolete meanwhile (<c>release_cb</c>).
+    /// Looks up a connected socket's route anew if a path MTU or redirect made it obsolete meanwhile
+    /// (<c>release_cb</c>).
     /// </summary>
     [Linux("ip4_datagram_release_cb")]
     public static void Ip4DatagramReleaseCb(InetSock sk)

@@ -14,7 +14,8 @@ internal static class DatagramProc
     private const int LineWidth = 127;
 
     private const string Header =
-        "sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
+        "sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+        + " ref pointer drops";
 
     /// <summary>Registers the files.</summary>
     [Linux("udp4_proc_init")]

@@ -11,13 +11,16 @@ namespace Linnet.Kernel.Net.Ipv4;
 public static class Igmp
 {
     /// <summary>Joins a group on a device; all sources are welcome.</summary>
-    /// <returns>0, -EINVAL for an address that is no group, -ENODEV, -EADDRINUSE when joined already, -ENOBUFS.</returns>
+    /// <returns>
+    /// 0, -EINVAL for an address that is no group, -ENODEV, -EADDRINUSE when joined already, -ENOBUFS.
+    /// </returns>
     [Linux("ip_mc_join_group")]
     public static int IpMcJoinGroup(InetSock sk, ref McRequest imr) => IpMcJoinGroupCore(sk, ref imr, MCAST_EXCLUDE);
 
     /// <summary>Joins a group for sources that are named one by one.</summary>
     [Linux("ip_mc_join_group_ssm")]
-    public static int IpMcJoinGroupSsm(InetSock sk, ref McRequest imr, int mode) => IpMcJoinGroupCore(sk, ref imr, mode);
+    public static int IpMcJoinGroupSsm(InetSock sk, ref McRequest imr, int mode) =>
+        IpMcJoinGroupCore(sk, ref imr, mode);
 
     /// <summary>Leaves a group.</summary>
     /// <returns>0, -ENODEV, or -EADDRNOTAVAIL when it was not joined.</returns>

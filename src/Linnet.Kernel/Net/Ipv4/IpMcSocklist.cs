@@ -15,7 +15,9 @@ public sealed record IpMcSocklist(uint Multiaddr, uint Address, int Ifindex, int
     public bool Allows(uint source) => Sources.Contains(source) == (Sfmode == MCAST_INCLUDE);
 }
 
-/// <summary>A group and the device on which it is joined, as users give it (<c>struct ip_mreqn</c>); host order.</summary>
+/// <summary>
+/// A group and the device on which it is joined, as users give it (<c>struct ip_mreqn</c>); host order.
+/// </summary>
 /// <param name="Multiaddr">The group.</param>
 /// <param name="Address">An address of the device; 0 to choose by <paramref name="Ifindex"/> or by route.</param>
 /// <param name="Ifindex">The device; 0 to choose by address or route.</param>

@@ -4,7 +4,9 @@ using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Ipv4;
 
-/// <summary>What the IP level adds to sockets: options, control messages, errors of the network (<c>ip(7)</c>).</summary>
+/// <summary>
+/// What the IP level adds to sockets: options, control messages, errors of the network (<c>ip(7)</c>).
+/// </summary>
 [LinuxFile("net/ipv4/ip_sockglue.c")]
 public static partial class IpSockglue
 {
@@ -15,13 +17,16 @@ public static partial class IpSockglue
     public const InetFlags CmsgFlags = InetFlags.Pktinfo | InetFlags.Recvttl | InetFlags.Recvtos | InetFlags.Recvopts
         | InetFlags.Retopts | InetFlags.Origdstaddr | InetFlags.Checksum | InetFlags.Recvfragsize;
 
-    // Linux's priority for each value of the four TOS bits (RFC 1349): best effort, bulk, interactive, interactive bulk.
+    // Linux's priority for each value of the four TOS bits (RFC 1349): best effort, bulk, interactive, interactive
+    // bulk.
     private static ReadOnlySpan<byte> Tos2Prio => [0, 0, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4];
 
     /// <summary>Queueing priority of a type of service (<c>rt_tos2priority</c>).</summary>
     public static uint RtTos2Priority(byte tos) => Tos2Prio[(tos & 0x1E) >> 1];
 
-    /// <summary>The type of service of a datagram: that of a control message or the socket's (<c>get_rttos</c>).</summary>
+    /// <summary>
+    /// The type of service of a datagram: that of a control message or the socket's (<c>get_rttos</c>).
+    /// </summary>
     public static byte RtTos(InetSock sk, in IpcmCookie ipc) =>
         (byte)((ipc.Tos != -1 ? ipc.Tos : sk.Tos) & IPTOS_TOS_MASK);
 
@@ -49,8 +54,9 @@ public static partial class IpSockglue
     }
 
     /// <summary>
-    /// Notes with a packet that is about to be queued what <c>IP_PKTINFO</c> will tell, while its route is known: the device
-    /// goes to <see cref="InetSkbParm.Iif"/>, the address that an answer should come from to <see cref="IpOptions.Faddr"/>.
+    /// Notes with a packet that is about to be queued what <c>IP_PKTINFO</c> will tell, while its route is known: the
+    /// device goes to <see cref="InetSkbParm.Iif"/>, the address that an answer should come from to <see
+    /// cref="IpOptions.Faddr"/>.
     /// </summary>
     [Linux("ipv4_pktinfo_prepare")]
     public static void Ipv4PktinfoPrepare(InetSock sk, SkBuff skb, bool dropDst)
@@ -151,7 +157,8 @@ public static partial class IpSockglue
         {
             case IP_RETOPTS:
                 ReadOnlySpan<byte> given = cmsg.Data;
-                return IpOptions.IpOptionsGet(sk.SkNet, given.Length > MAX_IPOPTLEN ? given[..MAX_IPOPTLEN] : given, out ipc.Opt);
+                given = given.Length > MAX_IPOPTLEN ? given[..MAX_IPOPTLEN] : given;
+                return IpOptions.IpOptionsGet(sk.SkNet, given, out ipc.Opt);
             case IP_PKTINFO:
                 if (!cmsg.TryRead(out InPktinfo info))
                     return -EINVAL;
@@ -205,7 +212,8 @@ public static partial class IpSockglue
         if (transport.Length < 4)
             return;
         Span<byte> sin = stackalloc byte[SockaddrIn.Size];
-        SockaddrIn.Write(sin, skb.IpHdr.Daddr, System.Buffers.Binary.BinaryPrimitives.ReadUInt16BigEndian(transport[2..]));
+        ushort port = System.Buffers.Binary.BinaryPrimitives.ReadUInt16BigEndian(transport[2..]);
+        SockaddrIn.Write(sin, skb.IpHdr.Daddr, port);
         msg.PutCmsg(SOL_IP, IP_ORIGDSTADDR, sin);
     }
 

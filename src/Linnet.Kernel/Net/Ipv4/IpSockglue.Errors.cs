@@ -45,7 +45,9 @@ public static partial class IpSockglue
         clone.Free();
     }
 
-    /// <summary>Queues an error that was found here (a datagram too large for the path) to a socket that asked for errors.</summary>
+    /// <summary>
+    /// Queues an error that was found here (a datagram too large for the path) to a socket that asked for errors.
+    /// </summary>
     [Linux("ip_local_error")]
     public static void IpLocalError(InetSock sk, int err, uint daddr, ushort port, uint info)
     {
@@ -66,7 +68,9 @@ public static partial class IpSockglue
             skb.Free();
     }
 
-    /// <summary>Reads the oldest error (<c>MSG_ERRQUEUE</c>): the offending payload, its destination, and what happened.</summary>
+    /// <summary>
+    /// Reads the oldest error (<c>MSG_ERRQUEUE</c>): the offending payload, its destination, and what happened.
+    /// </summary>
     /// <returns>Bytes of payload copied, or -EAGAIN when there is none.</returns>
     [Linux("ip_recv_error")]
     public static long IpRecvError(InetSock sk, MsgHdr msg, long len)

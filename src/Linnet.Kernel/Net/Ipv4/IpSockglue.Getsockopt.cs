@@ -115,7 +115,8 @@ public static partial class IpSockglue
         if (sk.Test(InetFlags.Pktinfo))
         {
             uint addr = Htonl(sk.SkcRcvSaddr);
-            msg.PutCmsg(SOL_IP, IP_PKTINFO, new InPktinfo { IpiAddr = addr, IpiSpecDst = addr, IpiIfindex = sk.McIndex });
+            var info = new InPktinfo { IpiAddr = addr, IpiSpecDst = addr, IpiIfindex = sk.McIndex };
+            msg.PutCmsg(SOL_IP, IP_PKTINFO, info);
         }
 
         if (sk.Test(InetFlags.Recvttl))

@@ -169,7 +169,8 @@ public static partial class IpSockglue
         uint[] sources = new uint[numsrc];
         for (int i = 0; i < sources.Length; i++)
         {
-            SockaddrIn.Read(bytes.AsSpan(GroupFilterSize0 + (i * SockaddrStorage.Size)), out family, out sources[i], out _);
+            int at = GroupFilterSize0 + (i * SockaddrStorage.Size);
+            SockaddrIn.Read(bytes.AsSpan(at), out family, out sources[i], out _);
             if (family != AF_INET)
                 return -EADDRNOTAVAIL;
         }

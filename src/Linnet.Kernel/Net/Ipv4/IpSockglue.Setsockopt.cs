@@ -43,8 +43,8 @@ public static partial class IpSockglue
     }
 
     private static bool IsIntOption(int optname) => optname is IP_PKTINFO or IP_RECVTTL or IP_RECVOPTS or IP_RECVTOS
-        or IP_RETOPTS or IP_TOS or IP_TTL or IP_HDRINCL or IP_MTU_DISCOVER or IP_RECVERR or IP_ROUTER_ALERT or IP_FREEBIND
-        or IP_PASSSEC or IP_TRANSPARENT or IP_MINTTL or IP_NODEFRAG or IP_BIND_ADDRESS_NO_PORT or IP_UNICAST_IF
+        or IP_RETOPTS or IP_TOS or IP_TTL or IP_HDRINCL or IP_MTU_DISCOVER or IP_RECVERR or IP_ROUTER_ALERT
+        or IP_FREEBIND or IP_PASSSEC or IP_TRANSPARENT or IP_MINTTL or IP_NODEFRAG or IP_BIND_ADDRESS_NO_PORT or IP_UNICAST_IF
         or IP_MULTICAST_TTL or IP_MULTICAST_ALL or IP_MULTICAST_LOOP or IP_RECVORIGDSTADDR or IP_CHECKSUM
         or IP_RECVFRAGSIZE or IP_RECVERR_RFC4884 or IP_LOCAL_PORT_RANGE;
 
@@ -156,7 +156,9 @@ public static partial class IpSockglue
         }
     }
 
-    /// <summary>Sets the type of service, the priority that follows from it, and has the route looked up again.</summary>
+    /// <summary>
+    /// Sets the type of service, the priority that follows from it, and has the route looked up again.
+    /// </summary>
     [Linux("__ip_sock_set_tos")]
     public static void IpSockSetTos(InetSock sk, int val)
     {

@@ -4,8 +4,8 @@ using Linnet.Kernel.Trace;
 namespace Linnet.Kernel.Net.Ipv4;
 
 /// <summary>
-/// Ping sockets, <c>socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP)</c>: ICMP echo without privileges. The identifier of the echo
-/// is the socket's port, so that each gets its own replies.
+/// Ping sockets, <c>socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP)</c>: ICMP echo without privileges. The identifier of the
+/// echo is the socket's port, so that each gets its own replies.
 /// </summary>
 [LinuxFile("net/ipv4/ping.c")]
 public static class Ping
@@ -149,8 +149,8 @@ public static class Ping
     }
 
     /// <summary>
-    /// Gives a copy of an echo reply, whose data begins behind the ICMP header, to the socket that it belongs to. The packet
-    /// stays the caller's.
+    /// Gives a copy of an echo reply, whose data begins behind the ICMP header, to the socket that it belongs to. The
+    /// packet stays the caller's.
     /// </summary>
     /// <returns>Whether there is such a socket.</returns>
     [Linux("ping_rcv")]
@@ -165,7 +165,9 @@ public static class Ping
         return true;
     }
 
-    /// <summary>An ICMP error for an echo that a ping socket sent: the message's data begins at the offending IP header.</summary>
+    /// <summary>
+    /// An ICMP error for an echo that a ping socket sent: the message's data begins at the offending IP header.
+    /// </summary>
     [Linux("ping_err")]
     public static void PingErr(SkBuff skb, uint info)
     {
@@ -240,7 +242,8 @@ public static class Ping
     {
         Flowi4 fl4 = default;
         IpcmCookie ipc = IpcmCookie.InitSk(sk);
-        int err = IpSockglue.RouteMessage(sk, msg, ref ipc, ref fl4, strictFamily: true, IPPROTO_ICMP, header, 0, out Rtable? rt);
+        int err = IpSockglue.RouteMessage(
+            sk, msg, ref ipc, ref fl4, strictFamily: true, IPPROTO_ICMP, header, 0, out Rtable? rt);
         if (err != 0)
             return err;
         if (IpSockglue.ConfirmAndStop(rt!, in fl4, msg, len))

@@ -5,8 +5,8 @@ using Linnet.Kernel.Trace;
 namespace Linnet.Kernel.Net.Ipv4;
 
 /// <summary>
-/// The ping sockets of a machine by identifier (<c>struct ping_table</c>). Chains are replaced whole under the lock of this
-/// object, and read without a lock.
+/// The ping sockets of a machine by identifier (<c>struct ping_table</c>). Chains are replaced whole under the lock of
+/// this object, and read without a lock.
 /// </summary>
 [LinuxStruct("ping_table")]
 internal sealed class PingTable

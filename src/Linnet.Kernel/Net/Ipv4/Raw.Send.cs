@@ -116,7 +116,8 @@ public static partial class Raw
         return err == -ENOBUFS && !sk.Test(InetFlags.Recverr) ? 0 : err;
     }
 
-    // The user's header stays as it is, but for what the kernel always fills in: length, checksum, a missing source or id.
+    // The user's header stays as it is, but for what the kernel always fills in: length, checksum, a missing source or
+    // id.
     private static int FillHeader(NetNamespace net, SkBuff skb, in Flowi4 fl4, int length)
     {
         skb.TransportHeader = skb.NetworkHeader;

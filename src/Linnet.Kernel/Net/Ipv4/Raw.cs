@@ -4,8 +4,8 @@ using Linnet.Kernel.Trace;
 namespace Linnet.Kernel.Net.Ipv4;
 
 /// <summary>
-/// Raw sockets: every IPv4 packet of one protocol, with its IP header; and packets with a protocol, or a whole header, of
-/// the user's choice.
+/// Raw sockets: every IPv4 packet of one protocol, with its IP header; and packets with a protocol, or a whole header,
+/// of the user's choice.
 /// </summary>
 [LinuxFile("net/ipv4/raw.c")]
 public static partial class Raw
@@ -27,7 +27,9 @@ public static partial class Raw
         return 0;
     }
 
-    /// <summary>Gives each raw socket that wants it a copy of a packet, whose data begins at the transport header.</summary>
+    /// <summary>
+    /// Gives each raw socket that wants it a copy of a packet, whose data begins at the transport header.
+    /// </summary>
     /// <returns>Whether any socket was there for it.</returns>
     [Linux("raw_local_deliver")]
     public static bool RawLocalDeliver(SkBuff skb, int protocol)
@@ -212,7 +214,9 @@ public static partial class Raw
         return type < 32 && (sk.Filter >> type & 1) != 0;
     }
 
-    /// <summary>Queues a packet, whose data may begin anywhere behind its IP header, to a socket; it is taken over.</summary>
+    /// <summary>
+    /// Queues a packet, whose data may begin anywhere behind its IP header, to a socket; it is taken over.
+    /// </summary>
     [Linux("raw_rcv")]
     internal static void RawRcv(RawSock sk, SkBuff skb)
     {

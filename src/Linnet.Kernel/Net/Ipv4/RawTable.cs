@@ -4,8 +4,8 @@ using Linnet.Kernel.Trace;
 namespace Linnet.Kernel.Net.Ipv4;
 
 /// <summary>
-/// The raw sockets of a machine by protocol (<c>struct raw_hashinfo</c>). Chains are replaced whole under the lock of this
-/// object, and read without a lock.
+/// The raw sockets of a machine by protocol (<c>struct raw_hashinfo</c>). Chains are replaced whole under the lock of
+/// this object, and read without a lock.
 /// </summary>
 [LinuxStruct("raw_hashinfo")]
 [LinuxFile("net/ipv4/raw.c")]

@@ -110,7 +110,9 @@ public static partial class Udp
         return -1;
     }
 
-    /// <summary>Queues a datagram to a socket of either family and wakes its reader; not taken over on failure.</summary>
+    /// <summary>
+    /// Queues a datagram to a socket of either family and wakes its reader; not taken over on failure.
+    /// </summary>
     /// <returns>0, -ENOMEM when the receive buffer is full, -ENOBUFS when UDP as a whole may hold no more.</returns>
     [Linux("__udp_enqueue_schedule_skb")]
     public static int UdpEnqueueScheduleSkbCore(UdpSock sk, SkBuff skb)
@@ -180,7 +182,8 @@ public static partial class Udp
     }
 
     [Linux("__udp4_lib_mcast_deliver")]
-    private static int Udp4LibMcastDeliver(NetNamespace net, SkBuff skb, ushort source, ushort dest, uint saddr, uint daddr)
+    private static int Udp4LibMcastDeliver(
+        NetNamespace net, SkBuff skb, ushort source, ushort dest, uint saddr, uint daddr)
     {
         int dif = InetIif(skb);
         UdpSock? first = null;

@@ -6,7 +6,9 @@ namespace Linnet.Kernel.Net.Ipv4;
 /// <content>Which socket a datagram belongs to.</content>
 public static partial class Udp
 {
-    /// <summary>Finds the socket for a datagram: the most specific one, of equals the newest or one of their group.</summary>
+    /// <summary>
+    /// Finds the socket for a datagram: the most specific one, of equals the newest or one of their group.
+    /// </summary>
     /// <param name="net">Where it came in.</param>
     /// <param name="saddr">Source address.</param>
     /// <param name="sport">Source port.</param>

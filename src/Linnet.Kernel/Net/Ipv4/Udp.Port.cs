@@ -68,7 +68,9 @@ public static partial class Udp
         hslot.Guard.Unlock();
     }
 
-    /// <summary>The local address became known after the port: moves the socket to where packets look for it now.</summary>
+    /// <summary>
+    /// The local address became known after the port: moves the socket to where packets look for it now.
+    /// </summary>
     [Linux("udp_lib_rehash")]
     public static void UdpLibRehash(UdpSock sk, uint newhash)
     {

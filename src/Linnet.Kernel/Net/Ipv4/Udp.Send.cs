@@ -10,7 +10,9 @@ public static partial class Udp
 
     private static readonly GetFrag Getfrag = IpOutput.IpGenericGetfrag;
 
-    /// <summary>Sends a datagram, or appends to the one that is being put together (<c>UDP_CORK</c>, <c>MSG_MORE</c>).</summary>
+    /// <summary>
+    /// Sends a datagram, or appends to the one that is being put together (<c>UDP_CORK</c>, <c>MSG_MORE</c>).
+    /// </summary>
     /// <returns>Bytes taken, or a negative errno; -EAGAIN when the send buffer is full.</returns>
     [Linux("udp_sendmsg")]
     public static long UdpSendmsg(UdpSock sk, MsgHdr msg, long len)
@@ -223,7 +225,8 @@ public static partial class Udp
     }
 
     private static int RouteDatagram(
-        UdpSock sk, MsgHdr msg, ref IpcmCookie ipc, ref Flowi4 fl4, ref Rtable? rt, uint daddr, ushort dport, bool connected)
+        UdpSock sk, MsgHdr msg, ref IpcmCookie ipc, ref Flowi4 fl4, ref Rtable? rt, uint daddr, ushort dport,
+        bool connected)
     {
         uint saddr = ipc.Addr;
         uint faddr = ipc.Addr = daddr;
@@ -282,7 +285,8 @@ public static partial class Udp
     {
         InetCork cork = default;
         int err = IpOutput.IpMakeSkb(
-            sk, ref fl4, Getfrag, msg, len + Udphdr.Size, Udphdr.Size, ref ipc, rt, ref cork, msg.MsgFlags, out SkBuff? skb);
+            sk, ref fl4, Getfrag, msg, len + Udphdr.Size, Udphdr.Size, ref ipc, rt, ref cork, msg.MsgFlags,
+            out SkBuff? skb);
         return skb != null ? UdpSendSkb(sk, skb, in fl4, in cork) : err;
     }
 
@@ -337,7 +341,8 @@ public static partial class Udp
     [Linux("udp_cmsg_send")]
     private static int UdpCmsgSend(MsgHdr msg, ref ushort gsoSize)
     {
-        ReadOnlySpan<byte> control = IpSockglue.ReadControl(msg, stackalloc byte[IpSockglue.ControlOnStack], out int err);
+        Span<byte> room = stackalloc byte[IpSockglue.ControlOnStack];
+        ReadOnlySpan<byte> control = IpSockglue.ReadControl(msg, room, out int err);
         if (err < 0)
             return err;
         bool needIp = false;

@@ -56,7 +56,9 @@ public static partial class Udp
         return err;
     }
 
-    /// <summary>Forgets the peer, and the local address and port as far as the user did not fix them; socket owned.</summary>
+    /// <summary>
+    /// Forgets the peer, and the local address and port as far as the user did not fix them; socket owned.
+    /// </summary>
     /// <returns>0.</returns>
     [Linux("__udp_disconnect")]
     public static int UdpDisconnectCore(InetSock sk)

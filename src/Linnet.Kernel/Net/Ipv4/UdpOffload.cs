@@ -23,7 +23,9 @@ public sealed class UdpOffload : NetOffload
         return UdpGsoSegmentCore(skb);
     }
 
-    /// <summary>Cuts a packet that came in, for a socket that did not ask for whole ones (<c>udp_rcv_segment</c>).</summary>
+    /// <summary>
+    /// Cuts a packet that came in, for a socket that did not ask for whole ones (<c>udp_rcv_segment</c>).
+    /// </summary>
     /// <param name="skb">The packet, with its data at the UDP header; it stays the caller's.</param>
     /// <returns>Datagrams with their data at the UDP header, linked by <see cref="SkBuff.Next"/>.</returns>
     internal static SkBuff? Cut(SkBuff skb)

@@ -37,7 +37,10 @@ public class UdpSock : InetSock
     /// <summary>Whether the socket is in the tables; guarded by the lock of its port's chain.</summary>
     internal bool Hashed;
 
-    /// <summary>Whether the socket has left the tables for good; no packet is queued to it then. Guarded by the receive queue's lock.</summary>
+    /// <summary>
+    /// Whether the socket has left the tables for good; no packet is queued to it then. Guarded by the receive queue's
+    /// lock.
+    /// </summary>
     internal bool Closed;
 
     /// <summary>Memory that the reader freed but has not given back yet (<c>forward_deficit</c>).</summary>

@@ -5,8 +5,8 @@ namespace Linnet.Kernel.Net.Ipv4;
 
 /// <summary>
 /// All UDP sockets of a machine (<c>struct udp_table</c>), hashed by port and by local address and port. Lookups read a
-/// chain without a lock; who changes one replaces it whole under its lock. The lock of a port's chain is taken before that
-/// of an address's.
+/// chain without a lock; who changes one replaces it whole under its lock. The lock of a port's chain is taken before
+/// that of an address's.
 /// </summary>
 [LinuxStruct("udp_table")]
 public sealed class UdpTable

@@ -4,7 +4,9 @@ using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Ipv4;
 
-/// <summary>A view of a UDP header (RFC 768). Values are in host order. Making one over fewer than 8 bytes throws.</summary>
+/// <summary>
+/// A view of a UDP header (RFC 768). Values are in host order. Making one over fewer than 8 bytes throws.
+/// </summary>
 /// <param name="bytes">The header, and whatever follows it.</param>
 [LinuxStruct("udphdr")]
 public readonly ref struct Udphdr(Span<byte> bytes)

@@ -236,7 +236,8 @@ internal static partial class AfPacket
             return -EINVAL;
         proto = BinaryPrimitives.ReverseEndianness(sll.SllProtocol);
         dev = sk.SkNet.Devices.DevGetByIndex(sll.SllIfindex);
-        return sock.Type == SOCK_DGRAM && dev != null && msg.MsgNamelen < SllAddrOffset + dev.DevAddr.Length ? -EINVAL : 0;
+        bool isShort = dev != null && msg.MsgNamelen < SllAddrOffset + dev.DevAddr.Length;
+        return sock.Type == SOCK_DGRAM && isShort ? -EINVAL : 0;
     }
 
     private static ReadOnlySpan<byte> LinkAddress(MsgHdr msg, NetDevice dev) =>

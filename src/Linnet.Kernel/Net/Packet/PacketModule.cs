@@ -99,5 +99,6 @@ internal sealed class PacketProto(PacketModule module) : Proto
 
     public override Sock AllocSock() => new PacketSock();
 
-    public override void Close(Sock sk, long timeout) => throw new BugException("packet sockets are released, not closed");
+    public override void Close(Sock sk, long timeout) =>
+        throw new BugException("packet sockets are released, not closed");
 }

@@ -53,7 +53,9 @@ internal class PacketOps(PacketModule module) : ProtoOps
     public override int Mmap(File file, Socket sock, long length, int prot) => -EINVAL;
 }
 
-/// <summary>Operations of obsolete <c>SOCK_PACKET</c> sockets (<c>packet_ops_spkt</c>), whose addresses are device names.</summary>
+/// <summary>
+/// Operations of obsolete <c>SOCK_PACKET</c> sockets (<c>packet_ops_spkt</c>), whose addresses are device names.
+/// </summary>
 [LinuxStruct("packet_ops_spkt")]
 internal sealed class PacketOpsSpkt(PacketModule module) : PacketOps(module)
 {

@@ -28,7 +28,9 @@ public sealed class PacketSock : Sock
     /// <summary><c>PACKET_IGNORE_OUTGOING</c></summary>
     public bool IgnoreOutgoing;
 
-    /// <summary>Packets delivered since <c>PACKET_STATISTICS</c> was read; guarded by the receive queue's lock.</summary>
+    /// <summary>
+    /// Packets delivered since <c>PACKET_STATISTICS</c> was read; guarded by the receive queue's lock.
+    /// </summary>
     public uint TpPackets;
 
     /// <summary>Packets dropped since then; atomic.</summary>
@@ -64,7 +66,8 @@ internal sealed class PacketHook(PacketSock sk) : PacketTap
     {
         ushort wanted = sk.Num;
         // Only who wants everything sees what is sent, and nobody sees what he sent himself.
-        if (outgoing ? wanted != ETH_P_ALL || sk.IgnoreOutgoing || skb.Sk == sk : wanted != ETH_P_ALL && wanted != skb.Protocol)
+        bool all = wanted == ETH_P_ALL;
+        if (outgoing ? !all || sk.IgnoreOutgoing || skb.Sk == sk : !all && wanted != skb.Protocol)
             return;
         if (sk.Running && skb.PktType != PACKET_LOOPBACK && dev.Net == sk.SkNet)
             AfPacket.PacketRcv(sk, skb, dev, outgoing);
