@@ -93,7 +93,7 @@ internal sealed record CallSpec(string Name, int Number, IReadOnlyList<Parameter
         Call("ioctl", __NR_ioctl, N("fd"), N("request"), P("arg", ArgumentKind.Pointer, 0)),
         Call("pipe", __NR_pipe2, N("flags", 0)),
         Call("pipe2", __NR_pipe2, N("flags")),
-        Call("poll", __NR_poll, P("{fd, events}, ...", ArgumentKind.PollFds), N("timeout", 0)),
+        Call("poll", __NR_poll, P("[{fd, events}, ...]", ArgumentKind.PollFds), N("timeout", 0)),
         Call("epoll_create1", __NR_epoll_create1, N("flags", 0)),
         Call("epoll_ctl", __NR_epoll_ctl, N("epfd"), N("op"), N("fd"), P("events", ArgumentKind.Event, 0)),
         Call("epoll_wait", __NR_epoll_wait, N("epfd"), N("maxevents", 16), N("timeout", 0)),

@@ -46,7 +46,7 @@ internal sealed class TraceView(Terminal terminal)
             line.Add(string.Create(CultureInfo.InvariantCulture, $"  {call.Point.SourceFile}:{call.Point.SourceLine}"), Ink.Faint);
         int hidden = level < Depth ? 0 : node.Walk().Count() - 1;
         if (hidden > 0)
-            line.Add(string.Create(CultureInfo.InvariantCulture, $"  +{hidden} calls"), Ink.Faint);
+            line.Add(string.Create(CultureInfo.InvariantCulture, $"  +{hidden} {(hidden == 1 ? "call" : "calls")}"), Ink.Faint);
         terminal.Write(line);
         if (level >= Depth)
             return;
