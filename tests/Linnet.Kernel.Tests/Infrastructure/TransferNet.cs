@@ -58,7 +58,8 @@ internal sealed class TransferNet : IDisposable
         Took = network.Simulation.Elapsed - start;
     }
 
-    // On a bad network ARP may give up after three requests; TCP is what is tested.
+    // On a bad network ARP may give up after three requests, or learn a wrong address from an answer with a flipped bit; TCP is
+    // what is tested.
     private async Task<LinnetStream> Connect()
     {
         while (true)
@@ -67,7 +68,7 @@ internal sealed class TransferNet : IDisposable
             {
                 return await One.ConnectAsync(new IPEndPoint(Other.Address, 80));
             }
-            catch (LinnetSocketException e) when (e.Errno == EHOSTUNREACH)
+            catch (LinnetSocketException e) when (e.Errno is EHOSTUNREACH or ETIMEDOUT)
             {
                 await Task.Delay(TimeSpan.FromSeconds(1), network.TimeProvider);
             }

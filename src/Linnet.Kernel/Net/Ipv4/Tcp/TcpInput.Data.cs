@@ -62,7 +62,7 @@ public static partial class TcpInput
     {
         ref TcpSkbCb cb = ref skb.TcpCb;
         bool bareFin = skb.Len == 0 && (cb.TcpFlags & TCPHDR_FIN) != 0;
-        if (tp.TcpReceiveWindow == 0 && !bareFin)
+        if (tp.TcpReceiveWindow == 0 && !bareFin && !OfoGivesWay(tp, skb))
         {
             tp.NetIncStats(LinuxMib.TCPZeroWindowDrop);
             RefuseOutOfWindow(tp, skb);
@@ -72,11 +72,16 @@ public static partial class TcpInput
         QueueAndOut(tp, skb);
     }
 
+    // With nothing to read, only what waits out of order can have closed the window (tcp_shrink_window): it gives way, as the
+    // gap before it could not be filled otherwise.
+    private static bool OfoGivesWay(TcpSock tp, SkBuff skb) =>
+        tp.SkReceiveQueue.IsEmpty && !tp.OutOfOrderQueue.IsEmpty && TcpPruneOfoQueue(tp, skb);
+
     // The beginning was received before, the rest is new.
     private static void QueuePartlyNew(TcpSock tp, SkBuff skb)
     {
         TcpDsackSet(tp, skb.TcpCb.Seq, tp.RcvNxt);
-        if (tp.TcpReceiveWindow == 0)
+        if (tp.TcpReceiveWindow == 0 && !OfoGivesWay(tp, skb))
         {
             tp.NetIncStats(LinuxMib.TCPZeroWindowDrop);
             RefuseOutOfWindow(tp, skb);
