@@ -64,6 +64,13 @@ public abstract class InetFixture : IDisposable
         return socket!;
     }
 
+    /// <summary>A UDP socket that the test closes itself; may be made on any thread.</summary>
+    protected static TestSocket NewLooseSocket(TaskStruct task)
+    {
+        Assert.Equal(0, Create(SOCK_DGRAM, 0, task, out TestSocket? socket));
+        return socket!;
+    }
+
     protected TestSocket Udp(TaskStruct? task = null) => NewSocket(SOCK_DGRAM, 0, task);
 
     /// <summary>A UDP socket that is bound to a port of the loopback address.</summary>

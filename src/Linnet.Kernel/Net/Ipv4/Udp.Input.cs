@@ -129,7 +129,15 @@ public static partial class Udp
 
         ref SkBuffHead list = ref sk.SkReceiveQueue;
         list.Guard.Lock();
-        int err = sk.Closed ? -ENOMEM : UdpMemory.UdpRmemSchedule(sk, size);
+        if (sk.Closed)
+        {
+            // It would have been thrown away with the rest of the queue.
+            list.Guard.Unlock();
+            skb.Free();
+            return 0;
+        }
+
+        int err = UdpMemory.UdpRmemSchedule(sk, size);
         if (err == 0)
         {
             Interlocked.Add(ref sk.SkRmemAlloc, size);
