@@ -109,7 +109,7 @@ public sealed class PcapngWriter : IDisposable
             return;
         int start = skb.CsumStart - skb.MacHeader;
         ushort sum = Checksum.CsumFold(Checksum.CsumPartial(packet[start..], 0));
-        BinaryPrimitives.WriteUInt16BigEndian(packet[(start + skb.CsumOffset)..], sum == 0 ? (ushort)0xFFFF : sum);
+        BinaryPrimitives.WriteUInt16BigEndian(packet[(start + skb.CsumOffset)..], Checksum.CsumMangle(sum, skb.CsumOffset));
     }
 
     private void Begin(uint type)

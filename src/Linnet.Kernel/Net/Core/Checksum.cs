@@ -12,6 +12,8 @@ namespace Linnet.Kernel.Net.Core;
 /// </summary>
 public static class Checksum
 {
+    private const int UdpChecksumOffset = 6;
+
     /// <summary>Adds <paramref name="data"/>, which has to begin at an even offset of what is summed, to <paramref name="sum"/>.</summary>
     public static uint CsumPartial(ReadOnlySpan<byte> data, uint sum)
     {
@@ -56,6 +58,15 @@ public static class Checksum
 
     /// <summary>The checksum that belongs into the header: the complement of the sum, folded to 16 bits.</summary>
     public static ushort CsumFold(uint sum) => (ushort)~FoldTo16(sum);
+
+    /// <summary>
+    /// The checksum as it is sent: UDP's zero would mean "none", so that its equal in ones' complement stands for it (RFC 768).
+    /// TCP's stays, as readers of captures take 0xFFFF there for an error (RFC 1624).
+    /// </summary>
+    /// <param name="folded">The checksum.</param>
+    /// <param name="csumOffset">Where in the transport header it stands, by which UDP is known.</param>
+    public static ushort CsumMangle(ushort folded, int csumOffset) =>
+        folded == 0 && csumOffset == UdpChecksumOffset ? (ushort)0xFFFF : folded;
 
     /// <summary>Adds the pseudo header of TCP or UDP over IPv4 to a partial sum.</summary>
     /// <param name="saddr">Source address, host order.</param>

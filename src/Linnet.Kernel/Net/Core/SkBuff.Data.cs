@@ -341,9 +341,7 @@ public sealed partial class SkBuff
         EnsureWritableHead(0);
         int start = CsumStart - data;
         ushort folded = Core.Checksum.CsumFold(Checksum(start, Len - start, 0));
-        // UDP's zero means "no checksum"; its equal in ones' complement is sent instead (RFC 768).
-        if (folded == 0)
-            folded = 0xFFFF;
+        folded = Core.Checksum.CsumMangle(folded, CsumOffset);
         System.Buffers.Binary.BinaryPrimitives.WriteUInt16BigEndian(Data[(start + CsumOffset)..], folded);
         IpSummed = ChecksumState.None;
     }
