@@ -39,7 +39,10 @@ public sealed class WaitQueueHead
     /// <summary>Whether anybody waits; exact only under the caller's own synchronisation (<c>waitqueue_active</c>).</summary>
     public bool Active => Volatile.Read(ref first) != null;
 
-    /// <summary>Adds an entry: exclusive ones at the tail, others at the head, as Linux does.</summary>
+    /// <summary>
+    /// Adds an entry: exclusive ones at the tail, others at the head, as Linux does. What the caller reads afterwards is
+    /// no older than the entry's place in the queue.
+    /// </summary>
     public void Add(WaitQueueEntry entry)
     {
         guard.Lock();
@@ -65,6 +68,9 @@ public sealed class WaitQueueHead
         }
 
         guard.Unlock();
+        // Whoever adds an entry looks next at what it waits for. That read must not pass the entry on its way to memory
+        // (the barrier of set_current_state() in prepare_to_wait()).
+        Interlocked.MemoryBarrier();
     }
 
     /// <summary>Removes an entry if it is in this queue.</summary>
@@ -92,11 +98,8 @@ public sealed class WaitQueueHead
     /// <param name="key">Poll mask of what happened; zero when unknown.</param>
     public void WakeUp(uint key = 0)
     {
-        // The caller has just made true what a waiter, once in the queue, looks for: without a full barrier here each
-        // could miss the other (smp_mb() of skwq_has_sleeper).
-        Interlocked.MemoryBarrier();
         // A waiter adds itself and then looks at what it waits for; who changed that has to look for the waiter after the
-        // change, or both miss each other (wq_has_sleeper).
+        // change, or both miss each other (wq_has_sleeper). Add() has the other barrier of the pair.
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref first) == null)
             return;

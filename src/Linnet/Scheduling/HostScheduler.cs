@@ -10,9 +10,9 @@ public sealed class HostScheduler : Scheduler, IDisposable
 {
     private const long NeverWakes = long.MaxValue;
 
-    // Guards the list and the timer thread's sleep.
+    // Guards the machines, an array that is replaced and never changed, and the timer thread's sleep.
     private readonly object gate = new();
-    private readonly List<TimerBase> machines = [];
+    private TimerBase[] machines = [];
 
     // When the timer thread looks again, a timestamp of the clock; long.MinValue while it is awake.
     private long wakesAt = NeverWakes;
@@ -58,12 +58,12 @@ public sealed class HostScheduler : Scheduler, IDisposable
     {
         // Most deadlines lie behind the one that the timer thread sleeps for already.
         long due = Now + deadline - timers.Machine.Clock.Now;
-        if (due >= Volatile.Read(ref wakesAt))
+        if (due >= Volatile.Read(ref wakesAt) && Volatile.Read(ref machines).AsSpan().Contains(timers))
             return;
         lock (gate)
         {
-            if (!machines.Contains(timers))
-                machines.Add(timers);
+            if (!machines.AsSpan().Contains(timers))
+                Volatile.Write(ref machines, [.. machines, timers]);
             if (due >= wakesAt || stopped)
                 return;
             Volatile.Write(ref wakesAt, due);
@@ -81,10 +81,7 @@ public sealed class HostScheduler : Scheduler, IDisposable
     {
         while (WaitForDeadline())
         {
-            TimerBase[] bases;
-            lock (gate)
-                bases = [.. machines];
-            foreach (TimerBase timers in bases)
+            foreach (TimerBase timers in Volatile.Read(ref machines))
                 timers.RunTimers();
         }
     }

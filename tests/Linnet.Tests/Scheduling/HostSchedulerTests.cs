@@ -55,6 +55,19 @@ public class HostSchedulerTests
         Assert.True(at >= deadline);
     }
 
+    [Fact]
+    public void A_later_timer_of_a_second_machine_fires_too()
+    {
+        using HostScheduler scheduler = new();
+        Machine early = NewMachine(scheduler), late = NewMachine(scheduler);
+        using CountdownEvent fired = new(2);
+        TimerList first = new(early.Timers, _ => fired.Signal(), early);
+        TimerList second = new(late.Timers, _ => fired.Signal(), late);
+        first.Mod(early.Clock.Now + 10_000_000);
+        second.Mod(late.Clock.Now + 20_000_000);
+        Assert.True(fired.Wait(TimeSpan.FromSeconds(30)));
+    }
+
     private static void WaitUntil(Machine machine, WaitQueueHead queue, Func<bool> condition)
     {
         using KernelEntry entry = machine.Enter();
