@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Net;
+using System.Runtime.InteropServices;
 using Linnet.Kernel.Drivers;
 using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
@@ -95,11 +96,13 @@ internal sealed class TcpBench : IDisposable
     /// <param name="window">The peer's window.</param>
     /// <param name="options">Options of the peer's SYN.</param>
     /// <param name="setup">Called with the listener.</param>
-    public int Accepted(int window = 65535, string options = "mss 1000", Action<int>? setup = null)
+    /// <param name="rtt">Round-trip time of the handshake, ms.</param>
+    public int Accepted(int window = 65535, string options = "mss 1000", Action<int>? setup = null, double rtt = 0)
     {
         int listener = Listener(setup: setup);
         In($"S 0:0(0) win {window} <{options}>");
         Take();
+        Wait(rtt);
         In($". 1:1(0) ack 1 win {window}");
         int fd = Calls.Accept4(listener, SOCK_NONBLOCK);
         Assert.True(fd >= 0, $"accept: {fd}");
@@ -220,6 +223,15 @@ internal sealed class TcpBench : IDisposable
         int length = info.Length;
         Assert.Equal(0, Calls.Getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, ref length));
         return info[0];
+    }
+
+    /// <summary>What <c>TCP_INFO</c> says of a socket.</summary>
+    public TcpInfo Info(int fd)
+    {
+        byte[] info = new byte[Marshal.SizeOf<TcpInfo>()];
+        int length = info.Length;
+        Assert.Equal(0, Calls.Getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, ref length));
+        return MemoryMarshal.Read<TcpInfo>(info);
     }
 
     public long Count(LinuxMib counter) => Ipv4.NetStatistics[counter];

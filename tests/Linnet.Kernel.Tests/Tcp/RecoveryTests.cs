@@ -146,9 +146,10 @@ public sealed class RecoveryTests
     public void SACK_retransmits_only_the_holes()
     {
         using TcpBench bench = new(sysctl: ipv4 => ipv4.SysctlTcpSack = true);
-        int fd = bench.Accepted(options: "mss 1000,sackOK", window: 10000);
+        int fd = bench.Accepted(options: "mss 1000,sackOK", window: 10000, rtt: 10);
         bench.Write(fd, 10_000);
         Assert.Equal(10, bench.TakeAll().Count);
+        bench.Wait(10);
         bench.In(". 1:1(0) ack 1 win 10000 <nop,nop,sack 1001:2001>");
         bench.In(". 1:1(0) ack 1 win 10000 <nop,nop,sack 1001:3001>");
         bench.Nothing();

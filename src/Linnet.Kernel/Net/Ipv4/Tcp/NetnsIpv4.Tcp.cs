@@ -75,6 +75,12 @@ public sealed partial class NetnsIpv4
     /// <summary><c>tcp_ecn</c>: 0 off, 1 on, 2 when the peer asks.</summary>
     public int SysctlTcpEcn = 2;
 
+    /// <summary><c>tcp_recovery</c>: bits of <c>TCP_RACK_*</c>.</summary>
+    public int SysctlTcpRecovery = TcpRecovery.TCP_RACK_LOSS_DETECTION;
+
+    /// <summary><c>tcp_early_retrans</c>: 3 and 4 for tail loss probes.</summary>
+    public int SysctlTcpEarlyRetrans = 3;
+
     /// <summary><c>tcp_reordering</c></summary>
     public int SysctlTcpReordering = 3;
 

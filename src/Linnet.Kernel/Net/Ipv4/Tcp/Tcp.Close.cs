@@ -301,6 +301,8 @@ public static partial class Tcp
         tp.IcskCaState = TCP_CA_Open;
         tp.IsSackReneg = false;
         tp.RetransOut = tp.LostOut = tp.SackedOut = 0;
+        tp.TlpHighSeq = 0;
+        tp.Rack = new TcpRack { ReoWndSteps = 1 };
         tp.UndoMarker = 0;
         tp.UndoRetrans = -1;
         tp.RetransStamp = 0;

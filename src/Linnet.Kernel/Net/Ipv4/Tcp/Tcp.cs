@@ -128,12 +128,13 @@ public static partial class Tcp
         while (tp.RtxQueue.Last is { } sent)
         {
             tp.RtxQueue.RemoveAt(tp.RtxQueue.Count - 1);
+            tp.TsortedUnlink(sent);
             tp.TcpWmemFreeSkb(sent);
         }
 
         tp.RtxQueue.Release();
         tp.SkMemReclaim();
-        tp.RetransmitSkbHint = null;
+        tp.TcpClearAllRetransHints();
         tp.PacketsOut = 0;
         tp.IcskBackoff = 0;
     }

@@ -68,7 +68,7 @@ public static class TcpDefs
     /// <summary>When to try again after local resources were short.</summary>
     public const long TCP_RESOURCE_PROBE_INTERVAL = 500 * Clock.NsecPerMsec;
 
-    /// <summary>Shortest time that TIME_WAIT recycling and FIN_WAIT2 reckon with.</summary>
+    /// <summary>Shortest time that is worth a timer: two ticks.</summary>
     public const long TCP_TIMEOUT_MIN = 2 * Clock.NsecPerMsec;
 
     /// <summary>How long a timestamp stays valid for PAWS, in seconds: 24 days (RFC 7323 5.5).</summary>

@@ -57,6 +57,9 @@ public static partial class TcpInput
     /// <summary>The ACK was probably a delayed one.</summary>
     public const int FLAG_ACK_MAYBE_DELAYED = 0x10000;
 
+    /// <summary>The duplicate SACK is of a tail loss probe.</summary>
+    public const int FLAG_DSACK_TLP = 0x20000;
+
     private const int FLAG_ACKED = FLAG_DATA_ACKED | FLAG_SYN_ACKED;
     private const int FLAG_NOT_DUP = FLAG_DATA | FLAG_WIN_UPDATE | FLAG_ACKED;
     private const int FLAG_CA_ALERT = FLAG_DATA_SACKED | FLAG_ECE | FLAG_DSACKING_ACK;
@@ -105,6 +108,7 @@ public static partial class TcpInput
             tp.IcskRetransmits = 0;
         }
 
+        bool isSackReneg = tp.IsSackReneg;
         uint priorDelivered = tp.Delivered;
         uint priorLost = tp.Lost;
         uint priorPackets = tp.PacketsOut;
@@ -128,10 +132,15 @@ public static partial class TcpInput
             }
 
             TcpAckProbe(tp);
+            if (tp.TlpHighSeq != 0)
+                TcpProcessTlpAck(tp, ack, flag);
             return 1;
         }
 
         flag |= TcpCleanRtxQueue(tp, skb, priorFack, priorSndUna, ref sack);
+        TcpRecovery.TcpRackUpdateReoWnd(tp, in sack.Rate);
+        if (tp.TlpHighSeq != 0)
+            TcpProcessTlpAck(tp, ack, flag);
         if (TcpAckIsDubious(tp, flag))
         {
             bool duplicate = (flag & (FLAG_SND_UNA_ADVANCED | FLAG_NOT_DUP | FLAG_DSACKING_ACK)) == 0;
@@ -139,12 +148,12 @@ public static partial class TcpInput
         }
 
         if ((flag & FLAG_SET_XMIT_TIMER) != 0)
-            TcpRearmRto(tp);
+            TcpSetXmitTimer(tp);
         if ((flag & FLAG_FORWARD_PROGRESS) != 0 || (flag & FLAG_NOT_DUP) == 0)
             tp.SkDstCache?.ConfirmNeigh(skb);
         uint delivered = TcpNewlyDelivered(tp, priorDelivered, flag);
         sack.Rate.IsAckDelayed = (flag & FLAG_ACK_MAYBE_DELAYED) != 0;
-        TcpRate.TcpRateGen(tp, delivered, tp.Lost - priorLost, ref sack.Rate);
+        TcpRate.TcpRateGen(tp, delivered, tp.Lost - priorLost, isSackReneg, ref sack.Rate);
         TcpCongControl(tp, ack, delivered, flag, in sack.Rate);
         TcpXmitRecovery(tp, rexmit);
         return 1;
@@ -167,7 +176,6 @@ public static partial class TcpInput
             uint priorDelivered = tp.Delivered;
             Rexmit rexmit = Rexmit.None;
             flag |= TcpSacktagWriteQueue(tp, skb, tp.SndUna, ref sack);
-            CountDelivered(tp, sack.SackDelivered);
             TcpFastretransAlert(tp, tp.SndUna, 0, ref flag, ref rexmit);
             TcpNewlyDelivered(tp, priorDelivered, flag);
             TcpXmitRecovery(tp, rexmit);
@@ -296,8 +304,45 @@ public static partial class TcpInput
 
         // Time that passed with another timer in place of this one counts.
         if (tp.IcskPending is InetConnectionSock.ICSK_TIME_REO_TIMEOUT or InetConnectionSock.ICSK_TIME_LOSS_PROBE)
-            rto = Math.Max(tp.TcpRtoDelta, 1);
+            rto = TcpTimer.UsecsToJiffies(Math.Max(tp.TcpRtoDelta / Clock.NsecPerUsec, 1));
         tp.TcpResetXmitTimer(InetConnectionSock.ICSK_TIME_RETRANS, rto);
+    }
+
+    /// <summary>Arms the timer anew: for a tail loss probe, or else for the retransmission timeout.</summary>
+    [Linux("tcp_set_xmit_timer")]
+    private static void TcpSetXmitTimer(TcpSock tp)
+    {
+        if (!TcpOutput.TcpScheduleLossProbe(tp, advancingRto: true))
+            TcpRearmRto(tp);
+    }
+
+    /// <summary>
+    /// Finds out whether the tail loss probe has repaired a loss, which no recovery was begun for (RFC 8985 section 7.4).
+    /// </summary>
+    [Linux("tcp_process_tlp_ack")]
+    private static void TcpProcessTlpAck(TcpSock tp, uint ack, int flag)
+    {
+        if (TcpSeq.Before(ack, tp.TlpHighSeq))
+            return;
+        if (!tp.TlpRetrans || (flag & FLAG_DSACK_TLP) != 0)
+        {
+            // New data, or both the original and the probe have arrived: nothing was lost.
+            tp.TlpHighSeq = 0;
+        }
+        else if (TcpSeq.After(ack, tp.TlpHighSeq))
+        {
+            // No duplicate was reported until here: the probe was needed, and the window is reduced for the loss.
+            TcpInitCwndReduction(tp);
+            TcpSetCaState(tp, TCP_CA_CWR);
+            TcpEndCwndReduction(tp);
+            TcpTryKeepOpen(tp);
+            tp.NetIncStats(LinuxMib.TCPLossProbeRecovery);
+        }
+        else if ((flag & (FLAG_SND_UNA_ADVANCED | FLAG_NOT_DUP | FLAG_DATA_SACKED)) == 0)
+        {
+            // A duplicate ACK without SACK blocks stands for the duplicate.
+            tp.TlpHighSeq = 0;
+        }
     }
 
     /// <summary>Sends what the ACK has made room for: lost segments, or new ones that find out whether there was a loss.</summary>

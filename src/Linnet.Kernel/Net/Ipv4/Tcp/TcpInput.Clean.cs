@@ -31,6 +31,8 @@ public static partial class TcpInput
                 break;
             if (skb == tp.RetransmitSkbHint)
                 tp.RetransmitSkbHint = null;
+            if (skb == tp.LostSkbHint)
+                tp.LostSkbHint = null;
             tp.TcpRtxQueueUnlinkAndFree(skb);
         }
 
@@ -44,7 +46,7 @@ public static partial class TcpInput
 
         bool rttUpdate = MeasureAck(tp, priorSndUna, priorSacked, ref state, ref sack, out long sackRttUs, out long caRttUs);
         if ((state.Flag & FLAG_ACKED) != 0)
-            CountAcked(tp, priorFack, ref state);
+            CountAcked(tp, priorFack, priorSacked, ref state);
         else if (left != null && rttUpdate && sackRttUs >= 0 && sackRttUs > ElapsedUs(tp, left.Tstamp))
             state.Flag |= FLAG_SET_XMIT_TIMER;
         if (tp.IcskCaOps.WantsPktsAcked)
@@ -101,9 +103,16 @@ public static partial class TcpInput
         }
 
         if ((sacked & TCPCB_SACKED_ACKED) != 0)
+        {
             tp.SackedOut -= acked;
+        }
         else if (tp.TcpIsSack)
+        {
             CountDelivered(tp, acked);
+            if (!TcpSkbSpuriousRetrans(tp, skb))
+                TcpRecovery.TcpRackAdvance(tp, sacked, tcb.EndSeq, skb.Tstamp);
+        }
+
         if ((sacked & TCPCB_LOST) != 0)
             tp.LostOut -= acked;
         tp.PacketsOut -= acked;
@@ -162,7 +171,7 @@ public static partial class TcpInput
         return TcpAckUpdateRtt(tp, state.Flag, seqRttUs, sackRttUs, caRttUs, ref sack.Rate);
     }
 
-    private static void CountAcked(TcpSock tp, uint priorFack, ref CleanState state)
+    private static void CountAcked(TcpSock tp, uint priorFack, uint priorSacked, ref CleanState state)
     {
         state.Flag |= FLAG_SET_XMIT_TIMER;
         if (tp.TcpIsSack)
@@ -170,6 +179,7 @@ public static partial class TcpInput
             // A hole that was never retransmitted was filled: the network reordered.
             if (TcpSeq.Before(state.Reord, priorFack))
                 TcpCheckSackReordering(tp, state.Reord, ts: false);
+            tp.LostCntHint -= Math.Min(tp.LostCntHint, (int)(priorSacked - tp.SackedOut));
             return;
         }
 

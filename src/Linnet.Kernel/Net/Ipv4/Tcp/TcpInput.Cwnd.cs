@@ -26,6 +26,7 @@ public static partial class TcpInput
     private static void TcpInitCwndReduction(TcpSock tp)
     {
         tp.HighSeq = tp.SndNxt;
+        tp.TlpHighSeq = 0;
         tp.SndCwndCnt = 0;
         tp.PriorCwnd = tp.SndCwnd;
         tp.PrrDelivered = 0;
@@ -35,7 +36,7 @@ public static partial class TcpInput
 
     /// <summary>Proportional rate reduction: how much may be sent for what this ACK showed to be delivered.</summary>
     [Linux("tcp_cwnd_reduction")]
-    private static void TcpCwndReduction(TcpSock tp, uint newlyAckedSacked, int newlyLost, int flag)
+    internal static void TcpCwndReduction(TcpSock tp, uint newlyAckedSacked, int newlyLost, int flag)
     {
         if ((int)newlyAckedSacked <= 0 || tp.PriorCwnd == 0)
             return;

@@ -37,6 +37,7 @@ public static partial class TcpInput
                 TcpMarkSkbLost(tp, skb);
         }
 
+        tp.LostSkbHint = null;
         if (tp.LostOut == 0)
             return;
         if (tp.TcpIsReno)
@@ -56,7 +57,7 @@ public static partial class TcpInput
 
     /// <summary>Counts a packet as lost; one that was retransmitted, as lost again.</summary>
     [Linux("tcp_mark_skb_lost")]
-    private static void TcpMarkSkbLost(TcpSock tp, SkBuff skb)
+    internal static void TcpMarkSkbLost(TcpSock tp, SkBuff skb)
     {
         ref TcpSkbCb tcb = ref skb.TcpCb;
         if ((tcb.Sacked & TCPCB_SACKED_ACKED) != 0)
@@ -80,31 +81,24 @@ public static partial class TcpInput
         }
     }
 
-    // Without SACK: the first segment is lost when recovery begins and after each partial ACK (RFC 6582 3.2).
+    /// <summary>Finds out what is lost: with SACK by time, without by duplicate and partial ACKs.</summary>
     [Linux("tcp_identify_packet_loss")]
-    private static void TcpIdentifyPacketLoss(TcpSock tp, int flag)
+    private static void TcpIdentifyPacketLoss(TcpSock tp, ref int ackFlag)
     {
-        if (!tp.TcpRtxQueueEmpty && tp.TcpIsReno)
-            TcpNewrenoMarkLost(tp, (flag & FLAG_SND_UNA_ADVANCED) != 0);
-    }
-
-    [Linux("tcp_newreno_mark_lost", "net/ipv4/tcp_recovery.c")]
-    private static void TcpNewrenoMarkLost(TcpSock tp, bool sndUnaAdvanced)
-    {
-        byte state = tp.IcskCaState;
-        if (!(state < TCP_CA_Recovery && tp.SackedOut >= tp.Reordering)
-            && !(state == TCP_CA_Recovery && sndUnaAdvanced))
+        if (tp.TcpRtxQueueEmpty)
+            return;
+        if (tp.TcpIsReno)
         {
-            return;
+            TcpRecovery.TcpNewrenoMarkLost(tp, (ackFlag & FLAG_SND_UNA_ADVANCED) != 0);
         }
-
-        SkBuff skb = tp.RtxQueue.First!;
-        if ((skb.TcpCb.Sacked & TCPCB_LOST) != 0)
-            return;
-        int mss = skb.TcpMss;
-        if (skb.TcpPcount > 1 && skb.Len > mss)
-            TcpOutput.TcpFragment(tp, skb, mss, mss, sent: true);
-        TcpMarkSkbLost(tp, skb);
+        else if (tp.TcpIsRack)
+        {
+            uint priorRetrans = tp.RetransOut;
+            if (TcpRecovery.TcpRackMarkLost(tp))
+                ackFlag &= ~FLAG_SET_XMIT_TIMER;
+            if (priorRetrans > tp.RetransOut)
+                ackFlag |= FLAG_LOST_RETRANS;
+        }
     }
 
     /// <summary>With SACK: marks what lies so far below sacked data that it cannot just be late.</summary>
@@ -120,26 +114,31 @@ public static partial class TcpInput
             TcpMarkHeadLost(tp, 1, markHead: true);
     }
 
-    // Marks from the beginning of the queue on until more than so many segments were found to be sacked.
+    // Marks until more than so many segments were found to be sacked. The search goes on where it ended.
     [Linux("tcp_mark_head_lost")]
     private static void TcpMarkHeadLost(TcpSock tp, int packets, bool markHead)
     {
+        int index = 0;
         int sacked = 0;
-        for (int i = 0; i < tp.RtxQueue.Count; i++)
+        if (tp.LostSkbHint is { } hint)
         {
-            SkBuff skb = tp.RtxQueue[i];
+            if (markHead && TcpSeq.After(hint.TcpCb.Seq, tp.SndUna))
+                return;
+            index = tp.RtxQueue.IndexOf(hint);
+            sacked = tp.LostCntHint;
+        }
+
+        for (; index < tp.RtxQueue.Count; index++)
+        {
+            SkBuff skb = tp.RtxQueue[index];
+            tp.LostSkbHint = skb;
+            tp.LostCntHint = sacked;
             if ((skb.TcpCb.Sacked & TCPCB_SACKED_ACKED) != 0)
                 sacked += skb.TcpPcount;
             if (sacked > packets)
                 break;
             if ((skb.TcpCb.Sacked & TCPCB_LOST) == 0)
-            {
-                // Only the first segment of a large packet, when only that is known to be missing.
-                if (markHead && skb.TcpPcount > 1)
-                    TcpOutput.TcpFragment(tp, skb, skb.TcpMss, skb.TcpMss, sent: true);
                 TcpMarkSkbLost(tp, skb);
-            }
-
             if (markHead)
                 break;
         }

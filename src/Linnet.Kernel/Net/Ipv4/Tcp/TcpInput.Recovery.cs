@@ -32,25 +32,25 @@ public static partial class TcpInput
         switch (tp.IcskCaState)
         {
             case TCP_CA_Recovery:
-                if (!StayInRecovery(tp, flag, priorSndUna, numDupack, ref doLost))
+                if (!StayInRecovery(tp, ref ackFlag, priorSndUna, numDupack, ref doLost))
                     return;
                 break;
             case TCP_CA_Loss:
                 TcpProcessLoss(tp, flag, numDupack, ref rexmit);
                 if (tp.IcskCaState != TCP_CA_Loss)
                     TcpUpdateRtoTime(tp);
-                TcpIdentifyPacketLoss(tp, flag);
+                TcpIdentifyPacketLoss(tp, ref ackFlag);
                 if (tp.IcskCaState != TCP_CA_Open && (ackFlag & FLAG_LOST_RETRANS) == 0)
                     return;
                 goto default;
             default:
-                if (!MayEnterRecovery(tp, flag, numDupack))
+                if (!MayEnterRecovery(tp, ref ackFlag, numDupack))
                     return;
                 fastRexmit = true;
                 break;
         }
 
-        if (doLost)
+        if (!tp.TcpIsRack && doLost)
             TcpUpdateScoreboard(tp, fastRexmit);
         rexmit = Rexmit.Lost;
     }
@@ -82,8 +82,10 @@ public static partial class TcpInput
     }
 
     // Returns whether lost segments should be looked for and sent.
-    private static bool StayInRecovery(TcpSock tp, int flag, uint priorSndUna, int numDupack, ref bool doLost)
+    private static bool StayInRecovery(
+        TcpSock tp, ref int ackFlag, uint priorSndUna, int numDupack, ref bool doLost)
     {
+        int flag = ackFlag;
         if ((flag & FLAG_SND_UNA_ADVANCED) == 0)
         {
             if (tp.TcpIsReno)
@@ -96,7 +98,7 @@ public static partial class TcpInput
 
         if (TcpTryUndoDsack(tp))
             TcpTryToOpen(tp, flag);
-        TcpIdentifyPacketLoss(tp, flag);
+        TcpIdentifyPacketLoss(tp, ref ackFlag);
         if (tp.IcskCaState == TCP_CA_Recovery)
             return true;
         if (!TcpTimeToRecover(tp))
@@ -107,8 +109,9 @@ public static partial class TcpInput
         return true;
     }
 
-    private static bool MayEnterRecovery(TcpSock tp, int flag, int numDupack)
+    private static bool MayEnterRecovery(TcpSock tp, ref int ackFlag, int numDupack)
     {
+        int flag = ackFlag;
         if (tp.TcpIsReno)
         {
             if ((flag & FLAG_SND_UNA_ADVANCED) != 0)
@@ -118,7 +121,7 @@ public static partial class TcpInput
 
         if (tp.IcskCaState <= TCP_CA_Disorder)
             TcpTryUndoDsack(tp);
-        TcpIdentifyPacketLoss(tp, flag);
+        TcpIdentifyPacketLoss(tp, ref ackFlag);
         if (!TcpTimeToRecover(tp))
         {
             TcpTryToOpen(tp, flag);
@@ -129,16 +132,19 @@ public static partial class TcpInput
         return true;
     }
 
-    /// <summary>Whether enough speaks for a loss: something is marked, or three duplicate ACKs came (RFC 5681 3.2).</summary>
+    /// <summary>
+    /// Whether enough speaks for a loss: something is marked, or without RACK three duplicate ACKs came (RFC 5681 3.2).
+    /// </summary>
     [Linux("tcp_time_to_recover")]
-    private static bool TcpTimeToRecover(TcpSock tp) => tp.LostOut != 0 || tp.SackedOut + 1 > tp.Reordering;
+    private static bool TcpTimeToRecover(TcpSock tp) =>
+        tp.LostOut != 0 || !tp.TcpIsRack && tp.SackedOut + 1 > tp.Reordering;
 
     private static bool TcpForceFastRetransmit(TcpSock tp) =>
         TcpSeq.After(TcpHighestSackSeq(tp), tp.SndUna + tp.Reordering * (uint)tp.MssCache);
 
     /// <summary>Begins fast recovery (RFC 6582 3.2 step 2).</summary>
     [Linux("tcp_enter_recovery")]
-    private static void TcpEnterRecovery(TcpSock tp, bool eceAck)
+    internal static void TcpEnterRecovery(TcpSock tp, bool eceAck)
     {
         if (!TcpAnyRetransDone(tp))
             tp.RetransStamp = 0;
@@ -160,7 +166,6 @@ public static partial class TcpInput
     public static void TcpEnterLoss(TcpSock tp)
     {
         bool newRecovery = tp.IcskCaState < TCP_CA_Recovery;
-        uint sackedOut = tp.SackedOut;
         TcpTimeoutMarkLost(tp);
 
         // The threshold is lowered once for each window of data.
@@ -180,10 +185,11 @@ public static partial class TcpInput
 
         // Duplicate ACKs did not help: the network does not reorder as much as was thought.
         uint reordering = (uint)tp.Ipv4.SysctlTcpReordering;
-        if (tp.IcskCaState <= TCP_CA_Disorder && sackedOut >= reordering)
+        if (tp.IcskCaState <= TCP_CA_Disorder && tp.SackedOut >= reordering)
             tp.Reordering = Math.Min(tp.Reordering, reordering);
         TcpSetCaState(tp, TCP_CA_Loss);
         tp.HighSeq = tp.SndNxt;
+        tp.TlpHighSeq = 0;
 
         // RFC 5682 2.1: not while another recovery goes on, but for repeated timeouts of the same segment.
         tp.Frto = tp.Ipv4.SysctlTcpFrto != 0 && (newRecovery || tp.IcskRetransmits != 0)
@@ -193,7 +199,8 @@ public static partial class TcpInput
     [Linux("tcp_timeout_mark_lost")]
     private static void TcpTimeoutMarkLost(TcpSock tp)
     {
-        bool reneg = tp.RtxQueue.First is { } head && (head.TcpCb.Sacked & TCPCB_SACKED_ACKED) != 0;
+        SkBuff? head = tp.RtxQueue.First;
+        bool reneg = head != null && (head.TcpCb.Sacked & TCPCB_SACKED_ACKED) != 0;
         if (reneg)
         {
             // What was sacked and is now asked for again cannot be relied on (RFC 2018 8).
@@ -210,12 +217,20 @@ public static partial class TcpInput
         {
             SkBuff skb = tp.RtxQueue[i];
             if (reneg)
+            {
                 skb.TcpCb.Sacked &= unchecked((byte)~TCPCB_SACKED_ACKED);
+            }
+            else if (tp.TcpIsRack && skb != head && TcpRecovery.TcpRackSkbTimeout(tp, skb, 0) > 0)
+            {
+                // Sent so lately that it may well be under way.
+                continue;
+            }
+
             TcpMarkSkbLost(tp, skb);
         }
 
         TcpOutput.TcpVerifyLeftOut(tp);
-        tp.RetransmitSkbHint = null;
+        tp.TcpClearAllRetransHints();
     }
 
     /// <summary>An ACK in state Loss: F-RTO (RFC 5682) finds out whether the timeout was wrong.</summary>

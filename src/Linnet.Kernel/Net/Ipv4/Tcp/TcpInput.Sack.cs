@@ -109,13 +109,23 @@ public static partial class TcpInput
         if (!TcpSeq.Before(block.StartSeq, block.EndSeq) || length > tp.MaxWindow)
             return 0;
         int mss = Math.Max(tp.MssCache, 1);
-        int segments = (int)((length + (uint)mss - 1) / (uint)mss);
+        int segments = 1;
+        if (length > (uint)mss)
+            segments = (int)((length + (uint)mss - 1) / (uint)mss);
+        else if (tp.TlpHighSeq != 0 && tp.TlpHighSeq == block.EndSeq)
+            state.Flag |= FLAG_DSACK_TLP;
         tp.DsackDups += (uint)segments;
 
         // More duplicates than were retransmitted: the network made them.
         if (tp.DsackDups > tp.TotalRetrans)
             return 0;
+        // A probe is sent by a timer: that it was not needed says nothing about reordering.
+        if (tp.ReordSeen != 0 && (state.Flag & FLAG_DSACK_TLP) == 0)
+            tp.Rack.DsackSeen = true;
         state.Flag |= FLAG_DSACKING_ACK;
+
+        // A duplicate was delivered, too.
+        state.SackDelivered += (uint)segments;
         return segments;
     }
 
@@ -206,7 +216,9 @@ public static partial class TcpInput
             return;
         if ((tcb.Sacked & TCPCB_SACKED_ACKED) == 0)
         {
+            TcpRecovery.TcpRackAdvance(tp, tcb.Sacked, tcb.EndSeq, skb.Tstamp);
             NewlySacked(tp, skb, ref state);
+            tp.TsortedUnlink(skb);
             TcpRate.TcpRateSkbDelivered(tp, skb, ref state.Rate);
             if (TcpSeq.After(tcb.EndSeq, tp.HighestSack))
                 tp.HighestSack = tcb.EndSeq;
@@ -258,6 +270,8 @@ public static partial class TcpInput
         state.Flag |= FLAG_DATA_SACKED;
         tp.SackedOut += segments;
         state.SackDelivered += segments;
+        if (tp.LostSkbHint != null && TcpSeq.Before(tcb.Seq, tp.LostSkbHint.TcpCb.Seq))
+            tp.LostCntHint += (int)segments;
     }
 
     /// <summary>Something below the highest sacked was filled by an original: the network reorders by so much.</summary>

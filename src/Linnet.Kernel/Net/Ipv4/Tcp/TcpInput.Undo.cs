@@ -9,16 +9,27 @@ public static partial class TcpInput
     private static void TcpInitUndo(TcpSock tp)
     {
         tp.UndoMarker = tp.SndUna;
-        tp.UndoRetrans = tp.RetransOut != 0 ? (int)tp.RetransOut : -1;
+
+        // What is still under way may be reported as a duplicate later, a tail loss probe too.
+        tp.UndoRetrans = (int)tp.RetransOut;
+        if (tp.TlpHighSeq != 0 && tp.TlpRetrans)
+            tp.UndoRetrans++;
+        if (tp.UndoRetrans == 0)
+            tp.UndoRetrans = -1;
     }
 
-    // The ACK was caused by a segment that was sent before the first retransmission.
-    private static bool TcpPacketDelayed(TcpSock tp)
-    {
-        if (tp.RetransStamp == 0)
-            return tp.SkState != TCP_SYN_SENT;
-        return tp.RxOpt.SawTstamp && tp.RxOpt.RcvTsecr != 0 && TcpSeq.Before(tp.RxOpt.RcvTsecr, tp.RetransStamp);
-    }
+    // The ACK was caused by a segment that was sent before then.
+    private static bool TcpTsoptEcrBefore(TcpSock tp, uint when) =>
+        tp.RxOpt.SawTstamp && tp.RxOpt.RcvTsecr != 0 && TcpSeq.Before(tp.RxOpt.RcvTsecr, when);
+
+    // What is acknowledged is not the retransmission, which was sent later.
+    private static bool TcpSkbSpuriousRetrans(TcpSock tp, SkBuff skb) =>
+        (skb.TcpCb.Sacked & TCPCB_RETRANS) != 0 && TcpTsoptEcrBefore(tp, TcpOutput.TcpSkbTimestampTs(skb));
+
+    // Nothing was retransmitted, or the ACK is older than the first retransmission. In SYN_SENT the stamp was cleared by the
+    // very ACK.
+    private static bool TcpPacketDelayed(TcpSock tp) =>
+        tp.RetransStamp == 0 ? tp.SkState != TCP_SYN_SENT : TcpTsoptEcrBefore(tp, tp.RetransStamp);
 
     private static bool TcpMayUndo(TcpSock tp) =>
         tp.UndoMarker != 0 && (tp.UndoRetrans == 0 || TcpPacketDelayed(tp));
@@ -31,7 +42,7 @@ public static partial class TcpInput
             for (int i = 0; i < tp.RtxQueue.Count; i++)
                 tp.RtxQueue[i].TcpCb.Sacked &= unchecked((byte)~TCPCB_LOST);
             tp.LostOut = 0;
-            tp.RetransmitSkbHint = null;
+            tp.TcpClearAllRetransHints();
         }
 
         if (tp.PriorSsthresh != 0)
@@ -43,6 +54,9 @@ public static partial class TcpInput
 
         tp.SndCwndStamp = tp.TcpClockCache;
         tp.UndoMarker = 0;
+
+        // What was taken back may be lost all the same.
+        tp.Rack.Advanced = true;
     }
 
     // Without SACK, duplicate ACKs of the old window may still be on their way and must not start a new recovery
@@ -67,6 +81,10 @@ public static partial class TcpInput
             tp.NetIncStats(tp.IcskCaState == TCP_CA_Loss ? LinuxMib.TCPLossUndo : LinuxMib.TCPFullUndo);
             TcpUndoCwndReduction(tp, unmarkLoss: false);
         }
+        else if (tp.Rack.ReoWndPersist != 0)
+        {
+            tp.Rack.ReoWndPersist--;
+        }
 
         if (TcpIsNonSackPreventingReopen(tp))
             return true;
@@ -81,6 +99,7 @@ public static partial class TcpInput
     {
         if (tp.UndoMarker == 0 || tp.UndoRetrans != 0)
             return false;
+        tp.Rack.ReoWndPersist = (byte)Math.Min(TcpRecovery.TCP_RACK_RECOVERY_THRESH, tp.Rack.ReoWndPersist + 1);
         TcpUndoCwndReduction(tp, unmarkLoss: false);
         tp.NetIncStats(LinuxMib.TCPDSACKUndo);
         return true;

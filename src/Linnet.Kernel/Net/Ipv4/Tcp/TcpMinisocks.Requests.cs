@@ -227,8 +227,9 @@ public static partial class TcpMinisocks
     private static void ForgetListener(TcpSock newtp)
     {
         newtp.RtxQueue = default;
+        newtp.TsortedSentQueue = default;
         newtp.OutOfOrderQueue = default;
-        newtp.RetransmitSkbHint = null;
+        newtp.TcpClearAllRetransHints();
         newtp.TsqFlags = TcpTsqFlags.None;
         newtp.PredFlags = 0;
         newtp.SavedSyn = null;

@@ -55,6 +55,8 @@ public static partial class TcpOutput
         int err = TcpTransmitSkb(tp, buff, cloneIt: true);
         if (err == -ECONNREFUSED)
             return err;
+        if (err == 0)
+            tp.TsortedMoveTail(buff);
 
         // SND.NXT follows the transmission, so that this segment counts as sent for the first time.
         tp.SndNxt = tp.WriteSeq;
@@ -116,7 +118,10 @@ public static partial class TcpOutput
         if (skb == null || (skb.TcpCb.TcpFlags & TCPHDR_SYN) == 0)
             return -EFAULT;
         skb.TcpCb.TcpFlags |= TCPHDR_ACK;
-        return TcpTransmitSkb(tp, skb, cloneIt: true);
+        int err = TcpTransmitSkb(tp, skb, cloneIt: true);
+        if (err == 0)
+            tp.TsortedMoveTail(skb);
+        return err;
     }
 
     /// <summary>Makes the SYN-ACK for a request; its data begins at the TCP header, whose checksum is the caller's.</summary>

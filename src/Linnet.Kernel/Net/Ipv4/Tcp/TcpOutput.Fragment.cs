@@ -52,10 +52,15 @@ public static partial class TcpOutput
         // What was sent is counted in segments; cutting may have changed how many they are.
         if (!TcpSeq.Before(tp.SndNxt, to.EndSeq))
             TcpAdjustPcount(tp, skb, oldFactor - from.TcpGsoSegs - to.TcpGsoSegs);
-        if (sent)
-            tp.RtxQueue.Insert(tp.RtxQueue.IndexOf(skb) + 1, buff);
-        else
+        if (!sent)
+        {
             tp.SkWriteQueue.QueueAfter(skb, buff);
+            return 0;
+        }
+
+        tp.RtxQueue.Insert(tp.RtxQueue.IndexOf(skb) + 1, buff);
+        if (tp.IsTsorted(skb))
+            tp.TsortedSentQueue.QueueAfter(skb, buff);
         return 0;
     }
 

@@ -99,7 +99,9 @@ public static partial class TcpOutput
         tp.TotalRetrans += (uint)segs;
         tp.BytesRetrans += (uint)skb.Len;
         int err = TcpTransmitSkb(tp, skb, cloneIt: true);
-        if (err != 0 && err != -EBUSY)
+        if (err == 0)
+            tp.TsortedMoveTail(skb);
+        else if (err != -EBUSY)
             tp.Ipv4.NetStatistics.Add(LinuxMib.TCPRetransFail, segs);
 
         // Its send time is new whether it left or not: it gives no RTT sample (Karn).

@@ -134,10 +134,10 @@ public static partial class TcpOutput
                 break;
         }
 
-        return FinishXmit(tp, sentPkts, isCwndLimited, isRwndLimited);
+        return FinishXmit(tp, sentPkts, isCwndLimited, isRwndLimited, isProbe: pushOne == 2);
     }
 
-    private static bool FinishXmit(TcpSock tp, uint sentPkts, bool isCwndLimited, bool isRwndLimited)
+    private static bool FinishXmit(TcpSock tp, uint sentPkts, bool isCwndLimited, bool isRwndLimited, bool isProbe)
     {
         if (isRwndLimited)
             TcpChronoStart(tp, TcpChronoType.RwndLimited);
@@ -150,6 +150,8 @@ public static partial class TcpOutput
             return tp.PacketsOut == 0 && !tp.TcpWriteQueueEmpty;
         if (tp.TcpInCwndReduction)
             tp.PrrOut += sentPkts;
+        if (!isProbe)
+            TcpScheduleLossProbe(tp, advancingRto: false);
         return false;
     }
 
@@ -162,6 +164,7 @@ public static partial class TcpOutput
         tp.SndNxt = tcb.EndSeq;
         tp.SkWriteQueue.Unlink(skb);
         tp.RtxQueue.Append(skb);
+        tp.TsortedMoveTail(skb);
         tp.PacketsOut += tcb.TcpGsoSegs;
         if (priorPackets == 0 || tp.IcskPending == InetConnectionSock.ICSK_TIME_LOSS_PROBE)
             TcpInput.TcpRearmRto(tp);

@@ -217,7 +217,7 @@ public static partial class TcpOutput
         public uint Tsecr;
     }
 
-    private static uint TcpSkbTimestampTs(SkBuff skb) => (uint)(skb.Tstamp / Clock.NsecPerMsec);
+    internal static uint TcpSkbTimestampTs(SkBuff skb) => (uint)(skb.Tstamp / Clock.NsecPerMsec);
 
     [Linux("tcp_syn_options")]
     private static int TcpSynOptions(TcpSock tp, SkBuff skb, ref TcpOutOptions opts)

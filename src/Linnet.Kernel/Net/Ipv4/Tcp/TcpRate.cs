@@ -54,7 +54,7 @@ public static class TcpRate
 
     /// <summary>The ACK is processed: finishes the sample.</summary>
     [Linux("tcp_rate_gen")]
-    public static void TcpRateGen(TcpSock tp, uint delivered, uint lost, ref RateSample rs)
+    public static void TcpRateGen(TcpSock tp, uint delivered, uint lost, bool isSackReneg, ref RateSample rs)
     {
         if (tp.AppLimited != 0 && TcpSeq.After(tp.Delivered, tp.AppLimited))
             tp.AppLimited = 0;
@@ -62,7 +62,7 @@ public static class TcpRate
             tp.DeliveredMstamp = tp.TcpMstamp;
         rs.AckedSacked = delivered;
         rs.Losses = (int)lost;
-        if (rs.PriorMstamp == 0)
+        if (rs.PriorMstamp == 0 || isSackReneg)
         {
             rs.Delivered = -1;
             rs.IntervalUs = -1;

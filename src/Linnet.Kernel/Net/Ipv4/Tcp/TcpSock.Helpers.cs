@@ -244,6 +244,7 @@ public sealed partial class TcpSock
     public void TcpRtxQueueUnlinkAndFree(SkBuff skb)
     {
         RtxQueue.Remove(skb);
+        TsortedUnlink(skb);
         TcpWmemFreeSkb(skb);
     }
 

@@ -74,6 +74,8 @@ internal static class TcpSysctl
     private static void Recovery(SysctlTable table, NetnsIpv4 ipv4)
     {
         Bool(table, "tcp_dsack", () => ipv4.SysctlTcpDsack, v => ipv4.SysctlTcpDsack = v);
+        Int(table, "tcp_recovery", () => ipv4.SysctlTcpRecovery, v => ipv4.SysctlTcpRecovery = v, 0, 255);
+        Int(table, "tcp_early_retrans", () => ipv4.SysctlTcpEarlyRetrans, v => ipv4.SysctlTcpEarlyRetrans = v, 0, 4);
         Int(table, "tcp_frto", () => ipv4.SysctlTcpFrto, v => ipv4.SysctlTcpFrto = v, 0, 255);
         Int(table, "tcp_reordering", () => ipv4.SysctlTcpReordering, v => ipv4.SysctlTcpReordering = v);
         Int(table, "tcp_max_reordering", () => ipv4.SysctlTcpMaxReordering, v => ipv4.SysctlTcpMaxReordering = v);

@@ -22,6 +22,9 @@ public static partial class TcpTimer
     public static void TcpInitXmitTimers(TcpSock tp) =>
         tp.InetCskInitXmitTimers(WriteTimer, DelackTimer, KeepaliveTimer);
 
+    /// <summary>A time in µs as timers take it: whole milliseconds, rounded up, in ns (<c>usecs_to_jiffies</c>).</summary>
+    internal static long UsecsToJiffies(long us) => (us + 999) / 1000 * Clock.NsecPerMsec;
+
     /// <summary>A SYN-ACK timed out.</summary>
     [Linux("tcp_syn_ack_timeout")]
     public static void TcpSynAckTimeout(RequestSock req) => req.SkcNet.Ipv4.NetStatistics.Inc(LinuxMib.TCPTimeouts);
@@ -152,14 +155,21 @@ public static partial class TcpTimer
             return;
         }
 
-        byte what = tp.IcskPending;
-        tp.IcskPending = 0;
-        switch (what)
+        switch (tp.IcskPending)
         {
+            // These two look at what the timer was for when they arm it again.
+            case InetConnectionSock.ICSK_TIME_REO_TIMEOUT:
+                TcpRecovery.TcpRackReoTimeout(tp);
+                break;
+            case InetConnectionSock.ICSK_TIME_LOSS_PROBE:
+                TcpOutput.TcpSendLossProbe(tp);
+                break;
             case InetConnectionSock.ICSK_TIME_RETRANS:
+                tp.IcskPending = 0;
                 TcpRetransmitTimer(tp);
                 break;
             case InetConnectionSock.ICSK_TIME_PROBE0:
+                tp.IcskPending = 0;
                 TcpProbeTimer(tp);
                 break;
             default:
@@ -455,7 +465,18 @@ public static partial class TcpTimer
 
         expired |= RetransmitsTimedOut(tp, retryUntil, tp.IcskUserTimeout);
         if (!expired)
+        {
+            // Another hash may lead along another path.
+            if (SkRethinkTxhash(tp))
+            {
+                if (tp.TimeoutRehash < ushort.MaxValue)
+                    tp.TimeoutRehash++;
+                tp.NetIncStats(LinuxMib.TcpTimeoutRehash);
+            }
+
             return false;
+        }
+
         TcpWriteErr(tp);
         return true;
     }
@@ -468,6 +489,14 @@ public static partial class TcpTimer
         if (tp.IcskUserTimeout != 0)
             timeout = Math.Min(timeout, tp.IcskUserTimeout * Clock.NsecPerMsec);
         return tp.IcskTimeout - tp.RcvTstamp > timeout && rtxDelta * Clock.NsecPerMsec > timeout;
+    }
+
+    private static bool SkRethinkTxhash(TcpSock tp)
+    {
+        if (tp.SkTxhash == 0 || tp.SkTxrehash == SOCK_TXREHASH_DISABLED)
+            return false;
+        tp.SkSetTxhash();
+        return true;
     }
 
     private static void SkDstReset(TcpSock tp) => tp.SkDstCache = null;
