@@ -16,7 +16,7 @@ public enum IpVersion
     Ipv6,
 }
 
-/// <summary>The configuration of a run, under packetdrill's own option names. Addresses left null take the defaults.</summary>
+/// <summary>The configuration of a run, under packetdrill's own option names. Made by <see cref="From"/>.</summary>
 public sealed partial record PacketdrillOptions
 {
     /// <summary><c>--ip_version</c></summary>
@@ -35,7 +35,7 @@ public sealed partial record PacketdrillOptions
     public IPAddress RemoteIp { get; init; } = IPAddress.Parse("192.0.2.1");
 
     /// <summary>The length of <c>--remote_ip</c>'s prefix (<c>192.0.2.1/24</c>), which is routed to the script.</summary>
-    public int RemotePrefixLength { get; init; } = 32;
+    public int RemotePrefixLength { get; init; } = 24;
 
     /// <summary><c>--gateway_ip</c></summary>
     public IPAddress GatewayIp { get; init; } = IPAddress.Parse("192.168.0.1");

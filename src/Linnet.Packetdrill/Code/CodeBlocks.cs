@@ -17,6 +17,20 @@ public sealed class CodeBlocks(string path)
     /// <summary>Runs all blocks.</summary>
     /// <param name="print">Takes what <c>print</c> prints, a line at a time.</param>
     /// <exception cref="ScriptException">An assertion failed, or the code is none; names file and line.</exception>
-    public void Run(Action<string>? print = null) =>
-        throw new NotSupportedException($"{path}: {blocks.Count} code blocks {print}");
+    public void Run(Action<string>? print = null)
+    {
+        CodeProgram program = new(print ?? (_ => { }));
+        foreach ((CodeAction block, CodeSnapshot snapshot) in blocks)
+        {
+            CodeNames.SetAll(program, snapshot);
+            try
+            {
+                program.Run(block.Text, block.Line);
+            }
+            catch (CodeException e)
+            {
+                throw new ScriptException(path, e.Line, $"error executing code: {e.Message}");
+            }
+        }
+    }
 }
