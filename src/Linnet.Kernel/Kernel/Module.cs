@@ -83,6 +83,11 @@ public sealed class ModuleTable
 
     internal ModuleTable(Machine machine) => this.machine = machine;
 
+    /// <summary>
+    /// The parameters of modules (<c>/sys/module</c>), built-in ones included, as <c>module.tcp_cubic.parameters.beta</c>.
+    /// </summary>
+    public SysctlTable Parameters { get; } = new();
+
     /// <summary>Called with each name that was requested and that no module answers to.</summary>
     public Action<string>? RequestFailed { get; set; }
 

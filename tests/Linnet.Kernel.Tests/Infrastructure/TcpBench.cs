@@ -4,6 +4,8 @@ using System.Runtime.InteropServices;
 using Linnet.Kernel.Drivers;
 using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
+using Linnet.Kernel.Uapi;
+using LinnetSocketLayer = Linnet.Kernel.Net.Socket;
 
 namespace Linnet.Kernel.Tests.Infrastructure;
 
@@ -232,6 +234,15 @@ internal sealed class TcpBench : IDisposable
         int length = info.Length;
         Assert.Equal(0, Calls.Getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, ref length));
         return MemoryMarshal.Read<TcpInfo>(info);
+    }
+
+    /// <summary>The socket behind a descriptor, for tests of single functions.</summary>
+    public TcpSock SockOf(int fd)
+    {
+        using KernelEntry entry = Calls.Task.Enter();
+        Assert.Equal(0, LinnetSocketLayer.SockfdLookup(fd, out var file, out var sock));
+        file.Fput();
+        return TcpSock.Of(sock.Sk!);
     }
 
     public long Count(LinuxMib counter) => Ipv4.NetStatistics[counter];

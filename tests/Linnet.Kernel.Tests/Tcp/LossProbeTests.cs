@@ -73,6 +73,7 @@ public sealed class LossProbeTests
     public void A_probe_that_repaired_a_loss_reduces_the_window()
     {
         using TcpBench bench = Bench();
+        bench.Ipv4.TcpCongestionControl = TcpReno.Instance;
         int fd = Sending(bench, 4);
         bench.OutAfter(202, "P. 3001:4001(1000) ack 1");
         bench.Wait(Rtt);

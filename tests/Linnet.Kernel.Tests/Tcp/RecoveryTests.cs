@@ -1,3 +1,4 @@
+using Linnet.Kernel.Net.Ipv4;
 using Linnet.Kernel.Tests.Infrastructure;
 using Linnet.Kernel.Uapi;
 
@@ -125,9 +126,9 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void Fast_recovery_halves_the_window()
+    public void Fast_recovery_halves_the_window_of_Reno()
     {
-        using TcpBench bench = new();
+        using TcpBench bench = new(sysctl: ipv4 => ipv4.TcpCongestionControl = TcpReno.Instance);
         int fd = Sending(bench, 10);
         for (int i = 0; i < 3; i++)
             bench.In(". 1:1(0) ack 1 win 65535");

@@ -86,6 +86,12 @@ public partial class Sock : SockCommon
     /// <summary>Pacing rate in bytes a second; <see cref="ulong.MaxValue"/> for none.</summary>
     public ulong SkPacingRate = ulong.MaxValue;
 
+    /// <summary>Who keeps to <see cref="SkPacingRate"/>.</summary>
+    public SockPacing SkPacingStatus;
+
+    /// <summary>A packet should hold what the pacing rate gives in 2^-this seconds.</summary>
+    public byte SkPacingShift = 10;
+
     /// <summary><c>SO_MAX_PACING_RATE</c> in bytes a second.</summary>
     public ulong SkMaxPacingRate = ulong.MaxValue;
 
@@ -413,4 +419,17 @@ public enum SockUserLocks : byte
 
     /// <summary>Nothing: the local port was chosen by connect (<c>SOCK_CONNECT_BIND</c>).</summary>
     ConnectBind = 16,
+}
+
+/// <summary>Who spreads the packets of a socket over time (<c>enum sk_pacing</c>).</summary>
+public enum SockPacing : byte
+{
+    /// <summary>Nobody (<c>SK_PACING_NONE</c>).</summary>
+    None,
+
+    /// <summary>The protocol has to do it itself (<c>SK_PACING_NEEDED</c>).</summary>
+    Needed,
+
+    /// <summary>The queueing discipline fq does it (<c>SK_PACING_FQ</c>).</summary>
+    Fq,
 }

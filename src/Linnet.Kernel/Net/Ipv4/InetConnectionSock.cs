@@ -88,6 +88,9 @@ public partial class InetConnectionSock : InetSock
     /// <summary>Congestion control was initialised for the connection.</summary>
     public bool IcskCaInitialized;
 
+    /// <summary>The route chose the congestion control, and the user may not change it.</summary>
+    public bool IcskCaDstLocked;
+
     /// <summary>Timeouts in a row.</summary>
     public byte IcskRetransmits;
 

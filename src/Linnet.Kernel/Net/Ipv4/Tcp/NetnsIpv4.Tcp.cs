@@ -169,7 +169,7 @@ public sealed partial class NetnsIpv4
     public int[] SysctlTcpWmem = [4096, 16384, 4 * 1024 * 1024];
 
     /// <summary><c>tcp_congestion_control</c>: what new connections get.</summary>
-    public TcpCongestionOps? TcpCongestionControl;
+    public TcpCongestionOps TcpCongestionControl = TcpReno.Instance;
 
     /// <summary>TIME_WAIT sockets (<c>tcp_death_row</c>).</summary>
     public readonly InetTimewaitDeathRow TcpDeathRow = new() { SysctlMaxTwBuckets = TcpEhashEntries / 2 };

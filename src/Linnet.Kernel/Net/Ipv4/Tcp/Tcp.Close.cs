@@ -297,8 +297,8 @@ public static partial class Tcp
         tp.IsCwndLimited = false;
         tp.MaxPacketsOut = 0;
         tp.WindowClamp = 0;
-        TcpCong.TcpCleanupCongestionControl(tp);
-        tp.IcskCaState = TCP_CA_Open;
+        TcpCong.ReleaseState(tp);
+        TcpCong.TcpSetCaState(tp, TCP_CA_Open);
         tp.IsSackReneg = false;
         tp.RetransOut = tp.LostOut = tp.SackedOut = 0;
         tp.TlpHighSeq = 0;

@@ -103,7 +103,7 @@ public static partial class Tcp
         string wanted = Encoding.Latin1.GetString(name[..end]);
         bool admin = TaskStruct.Current.NsCapable(tp.SkNet.UserNs, CAP_NET_ADMIN);
         tp.LockSock();
-        int err = TcpCong.TcpSetCongestionControl(tp, wanted, admin);
+        int err = TcpCong.TcpSetCongestionControl(tp, wanted, load: true, admin);
         tp.ReleaseSock();
         return err;
     }

@@ -14,6 +14,7 @@ public static partial class Tcp
         SecureSeq.Init(machine);
         InetHashinfo.Init(machine);
         TcpMachine.Init(machine);
+        TcpCongRegistry.Init(machine);
         Syncookies.Init(machine);
         TcpIpv4.TcpV4Init(machine);
     }
@@ -137,16 +138,6 @@ public static partial class Tcp
         tp.TcpClearAllRetransHints();
         tp.PacketsOut = 0;
         tp.IcskBackoff = 0;
-    }
-
-    /// <summary>Gives a child the congestion control that is due to it (<c>tcp_ca_openreq_child</c>).</summary>
-    [Linux("tcp_ca_openreq_child", "net/ipv4/tcp_minisocks.c")]
-    internal static void TcpCaOpenreqChild(TcpSock newtp)
-    {
-        // What the listener was set to is inherited; otherwise the namespace's default of now counts.
-        if (!newtp.IcskCaSetsockopt)
-            TcpCong.TcpAssignCongestionControl(newtp);
-        newtp.IcskCaState = TCP_CA_Open;
     }
 
     internal static void OutOfOrderQueuePurge(TcpSock tp)

@@ -3,40 +3,6 @@ using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Ipv4;
 
-/// <summary>The congestion controls of a machine (<c>tcp_cong_list</c>).</summary>
-public sealed class TcpCongRegistry
-{
-    private static readonly StateSlot<TcpCongRegistry> Slot = new();
-
-    // Replaced as a whole when it changes, so that it is read without a lock.
-    private volatile Entry[] entries = [];
-
-    /// <summary>Names and whether they are allowed without privilege, in the order of registration.</summary>
-    internal Entry[] Entries => entries;
-
-    /// <summary>The registry of a machine; made, with Reno in it, when first asked for.</summary>
-    public static TcpCongRegistry Of(Machine machine)
-    {
-        if (Slot.Find(machine.Slots) is { } found)
-            return found;
-        lock (machine.Slots)
-        {
-            if (Slot.Find(machine.Slots) == null)
-            {
-                TcpCongRegistry made = new();
-                made.Replace([new Entry(TcpReno.Instance, TcpReno.Instance.NonRestricted)]);
-                Slot.Set(machine.Slots, made);
-            }
-        }
-
-        return Slot.Of(machine.Slots);
-    }
-
-    internal void Replace(Entry[] with) => entries = with;
-
-    internal readonly record struct Entry(TcpCongestionOps Ops, bool Allowed);
-}
-
 /// <summary>Choice of the congestion control, and what all of them share: slow start and congestion avoidance of Reno.</summary>
 [LinuxFile("net/ipv4/tcp_cong.c")]
 public static class TcpCong
@@ -44,34 +10,65 @@ public static class TcpCong
     /// <summary>Longest name with its terminator (<c>TCP_CA_NAME_MAX</c>).</summary>
     public const int TCP_CA_NAME_MAX = 16;
 
+    /// <summary>The key of no congestion control (<c>TCP_CA_UNSPEC</c>).</summary>
+    public const uint TCP_CA_UNSPEC = 0;
+
     /// <summary>Finds a congestion control by name (<c>tcp_ca_find</c>).</summary>
     [Linux("tcp_ca_find")]
-    public static TcpCongestionOps? TcpCaFind(Machine machine, string name)
-    {
-        foreach (TcpCongRegistry.Entry entry in TcpCongRegistry.Of(machine).Entries)
-        {
-            if (entry.Ops.Name == name)
-                return entry.Ops;
-        }
+    public static TcpCongestionOps? TcpCaFind(Machine machine, string name) => TcpCongRegistry.Of(machine).Find(name);
 
-        return null;
+    /// <summary>The same; for who has <c>CAP_NET_ADMIN</c>, module <c>tcp_NAME</c> is loaded when the name is not known.</summary>
+    [Linux("tcp_ca_find_autoload")]
+    public static TcpCongestionOps? TcpCaFindAutoload(Machine machine, string name)
+    {
+        if (TcpCaFind(machine, name) is { } found)
+            return found;
+        if (Cpu.This.Task is { } task && !task.Capable(CAP_NET_ADMIN))
+            return null;
+        machine.Modules.RequestModule($"tcp_{name}");
+        return TcpCaFind(machine, name);
     }
 
-    /// <summary>Makes a congestion control available.</summary>
-    /// <returns>0, or -EEXIST for a name that is taken.</returns>
+    /// <summary>The number by which a route names a congestion control (<c>RTAX_CC_ALGO</c>).</summary>
+    /// <param name="machine">The machine.</param>
+    /// <param name="name">The name.</param>
+    /// <param name="ecnCa">Whether it needs ECN: such a route has <c>RTAX_FEATURE_ECN</c> too.</param>
+    /// <returns>The key, or <see cref="TCP_CA_UNSPEC"/> when there is none of that name.</returns>
+    [Linux("tcp_ca_get_key_by_name")]
+    public static uint TcpCaGetKeyByName(Machine machine, string name, out bool ecnCa)
+    {
+        TcpCongestionOps? ops = TcpCaFindAutoload(machine, name);
+        ecnCa = ops is { NeedsEcn: true };
+        return ops?.Key ?? TCP_CA_UNSPEC;
+    }
+
+    /// <summary>The name that belongs to a key, or null.</summary>
+    [Linux("tcp_ca_get_name_by_key")]
+    public static string? TcpCaGetNameByKey(Machine machine, uint key) => TcpCaFindKey(machine, key)?.Name;
+
+    /// <summary>Makes a congestion control available; anybody may choose it if it is not restricted.</summary>
+    /// <returns>0, -EEXIST for a name that is taken, or -EINVAL for one that cannot be a name.</returns>
     [Linux("tcp_register_congestion_control")]
     public static int TcpRegisterCongestionControl(Machine machine, TcpCongestionOps ops)
     {
-        TcpCongRegistry registry = TcpCongRegistry.Of(machine);
-        lock (registry)
-        {
-            if (TcpCaFind(machine, ops.Name) != null)
-                return -EEXIST;
-            registry.Replace([.. registry.Entries, new TcpCongRegistry.Entry(ops, ops.NonRestricted)]);
-        }
-
-        return 0;
+        string name = ops.Name;
+        if (name.Length is 0 or >= TCP_CA_NAME_MAX || name.Any(c => c is <= ' ' or > '~'))
+            return -EINVAL;
+        return TcpCongRegistry.Of(machine).Change(entries =>
+            entries.Any(entry => entry.Ops.Name == name || entry.Ops.Key == ops.Key)
+                ? null
+                : [.. entries, new TcpCongRegistry.Entry(ops, ops.NonRestricted)])
+            ? 0
+            : -EEXIST;
     }
+
+    /// <summary>
+    /// Takes a congestion control off the list. Connections that use it go on doing so; a module that it belongs to cannot be
+    /// unloaded before they end.
+    /// </summary>
+    [Linux("tcp_unregister_congestion_control")]
+    public static void TcpUnregisterCongestionControl(Machine machine, TcpCongestionOps ops) =>
+        TcpCongRegistry.Of(machine).Change(entries => [.. entries.Where(entry => entry.Ops != ops)]);
 
     /// <summary>The names of all congestion controls, separated by blanks (<c>tcp_available_congestion_control</c>).</summary>
     [Linux("tcp_get_available_congestion_control")]
@@ -89,35 +86,38 @@ public static class TcpCong
     public static int TcpSetAllowedCongestionControl(Machine machine, string names)
     {
         string[] wanted = names.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        TcpCongRegistry registry = TcpCongRegistry.Of(machine);
-        lock (registry)
-        {
-            if (wanted.Any(name => TcpCaFind(machine, name) == null))
-                return -ENOENT;
-            registry.Replace([.. registry.Entries.Select(entry => entry with { Allowed = wanted.Contains(entry.Ops.Name) })]);
-        }
-
-        return 0;
+        return TcpCongRegistry.Of(machine).Change(entries =>
+            wanted.All(name => entries.Any(entry => entry.Ops.Name == name))
+                ? [.. entries.Select(entry => entry with { Allowed = wanted.Contains(entry.Ops.Name) })]
+                : null)
+            ? 0
+            : -ENOENT;
     }
 
     /// <summary>What new connections of a namespace get.</summary>
     [Linux("tcp_get_default_congestion_control")]
-    public static string TcpGetDefaultCongestionControl(NetNamespace net) => Default(net).Name;
+    public static string TcpGetDefaultCongestionControl(NetNamespace net) => net.Ipv4.TcpCongestionControl.Name;
 
     /// <summary>Changes what new connections of a namespace get, and allows it to everybody.</summary>
-    /// <returns>0 or -ENOENT.</returns>
+    /// <returns>
+    /// 0, -ENOENT, -EBUSY while its module is unloaded, or -EPERM for a restricted one in a namespace that is not the first.
+    /// </returns>
     [Linux("tcp_set_default_congestion_control")]
     public static int TcpSetDefaultCongestionControl(NetNamespace net, string name)
     {
-        if (TcpCaFind(net.Machine, name) is not { } ops)
-            return -ENOENT;
         TcpCongRegistry registry = TcpCongRegistry.Of(net.Machine);
-        lock (registry)
+        if (TcpCaFindAutoload(net.Machine, name) is not { } ops)
+            return -ENOENT;
+        if (!Module.TryModuleGet(ops.Owner))
+            return -EBUSY;
+        if (!registry.IsInitNet(net) && !registry.IsAllowed(ops))
         {
-            registry.Replace([.. registry.Entries.Select(entry => entry with { Allowed = entry.Allowed || entry.Ops == ops })]);
+            Module.ModulePut(ops.Owner);
+            return -EPERM;
         }
 
-        net.Ipv4.TcpCongestionControl = ops;
+        registry.Change(entries => [.. entries.Select(entry => entry with { Allowed = entry.Allowed || entry.Ops == ops })]);
+        Module.ModulePut(Interlocked.Exchange(ref net.Ipv4.TcpCongestionControl, ops).Owner);
         return 0;
     }
 
@@ -125,9 +125,40 @@ public static class TcpCong
     [Linux("tcp_assign_congestion_control")]
     public static void TcpAssignCongestionControl(TcpSock tp)
     {
-        tp.IcskCaOps = Default(tp.SkNet);
+        TcpCongestionOps ops = tp.Ipv4.TcpCongestionControl;
+        tp.IcskCaOps = Module.TryModuleGet(ops.Owner) ? ops : TcpReno.Instance;
         tp.IcskCaPriv = null;
         tp.IcskCaInitialized = false;
+    }
+
+    /// <summary>Gives a connection that a listener accepts what the route says, the listener was set to, or the default.</summary>
+    [Linux("tcp_ca_openreq_child", "net/ipv4/tcp_minisocks.c")]
+    public static void TcpCaOpenreqChild(TcpSock newtp, DstEntry? dst)
+    {
+        uint key = dst?.Metric(RTAX_CC_ALGO) ?? TCP_CA_UNSPEC;
+        bool chosen = false;
+        if (key != TCP_CA_UNSPEC && TcpCaFindKey(newtp.Machine, key) is { } ops && Module.TryModuleGet(ops.Owner))
+        {
+            newtp.IcskCaDstLocked = dst!.MetricLocked(RTAX_CC_ALGO);
+            newtp.IcskCaOps = ops;
+            chosen = true;
+        }
+
+        if (!chosen && (!newtp.IcskCaSetsockopt || !Module.TryModuleGet(newtp.IcskCaOps.Owner)))
+            TcpAssignCongestionControl(newtp);
+        newtp.IcskCaState = TCP_CA_Open;
+    }
+
+    /// <summary>Gives a connection that is being opened what its route says (<c>tcp_ca_dst_init</c>).</summary>
+    [Linux("tcp_ca_dst_init", "net/ipv4/tcp_output.c")]
+    public static void TcpCaDstInit(TcpSock tp, DstEntry dst)
+    {
+        uint key = dst.Metric(RTAX_CC_ALGO);
+        if (key == TCP_CA_UNSPEC || TcpCaFindKey(tp.Machine, key) is not { } ops || !Module.TryModuleGet(ops.Owner))
+            return;
+        Module.ModulePut(tp.IcskCaOps.Owner);
+        tp.IcskCaDstLocked = dst.MetricLocked(RTAX_CC_ALGO);
+        tp.IcskCaOps = ops;
     }
 
     /// <summary>The connection is established: congestion control begins.</summary>
@@ -139,9 +170,16 @@ public static class TcpCong
         tp.IcskCaInitialized = true;
     }
 
-    /// <summary>The connection ends.</summary>
+    /// <summary>The socket ends.</summary>
     [Linux("tcp_cleanup_congestion_control")]
     public static void TcpCleanupCongestionControl(TcpSock tp)
+    {
+        ReleaseState(tp);
+        Module.ModulePut(tp.IcskCaOps.Owner);
+    }
+
+    /// <summary>The connection ends, but the socket lives on: what congestion control knew of it is forgotten.</summary>
+    internal static void ReleaseState(TcpSock tp)
     {
         if (tp.IcskCaInitialized)
             tp.IcskCaOps.Release(tp);
@@ -152,30 +190,39 @@ public static class TcpCong
     /// <summary>Changes a socket's congestion control (<c>TCP_CONGESTION</c>).</summary>
     /// <param name="tp">The socket, locked.</param>
     /// <param name="name">The name.</param>
+    /// <param name="load">Whether a module may be loaded for it.</param>
     /// <param name="capNetAdmin">Whether the caller may use those that are not allowed to everybody.</param>
-    /// <returns>0, -ENOENT or -EPERM.</returns>
+    /// <returns>0, -ENOENT, -EPERM, or -EBUSY while its module is unloaded.</returns>
     [Linux("tcp_set_congestion_control")]
-    public static int TcpSetCongestionControl(TcpSock tp, string name, bool capNetAdmin)
+    public static int TcpSetCongestionControl(TcpSock tp, string name, bool load, bool capNetAdmin)
     {
-        TcpCongRegistry.Entry found = default;
-        foreach (TcpCongRegistry.Entry entry in TcpCongRegistry.Of(tp.Machine).Entries)
-        {
-            if (entry.Ops.Name == name)
-                found = entry;
-        }
-
-        if (found.Ops == null)
+        // The administrator of the route decided.
+        if (tp.IcskCaDstLocked)
+            return -EPERM;
+        Machine machine = tp.Machine;
+        TcpCongestionOps? ops = load ? TcpCaFindAutoload(machine, name) : TcpCaFind(machine, name);
+        if (ops == null)
             return -ENOENT;
-        if (found.Ops == tp.IcskCaOps)
+        if (ops == tp.IcskCaOps)
         {
             tp.IcskCaSetsockopt = true;
             return 0;
         }
 
-        if (!found.Allowed && !capNetAdmin)
+        if (!capNetAdmin && !TcpCongRegistry.Of(machine).IsAllowed(ops))
             return -EPERM;
-        TcpReinitCongestionControl(tp, found.Ops);
+        if (!Module.TryModuleGet(ops.Owner))
+            return -EBUSY;
+        TcpReinitCongestionControl(tp, ops);
         return 0;
+    }
+
+    /// <summary>Tells of the state of recovery that begins.</summary>
+    [Linux("tcp_set_ca_state")]
+    public static void TcpSetCaState(TcpSock tp, byte state)
+    {
+        tp.IcskCaOps.SetState(tp, state);
+        tp.IcskCaState = state;
     }
 
     /// <summary>Grows the window exponentially, by at most what was acknowledged (RFC 5681 3.1, RFC 3465).</summary>
@@ -209,7 +256,17 @@ public static class TcpCong
         tp.TcpSndCwndSet(Math.Min(tp.SndCwnd, tp.SndCwndClamp));
     }
 
-    private static TcpCongestionOps Default(NetNamespace net) => net.Ipv4.TcpCongestionControl ?? TcpReno.Instance;
+    [Linux("tcp_ca_find_key")]
+    private static TcpCongestionOps? TcpCaFindKey(Machine machine, uint key)
+    {
+        foreach (TcpCongRegistry.Entry entry in TcpCongRegistry.Of(machine).Entries)
+        {
+            if (entry.Ops.Key == key)
+                return entry.Ops;
+        }
+
+        return null;
+    }
 
     [Linux("tcp_reinit_congestion_control")]
     private static void TcpReinitCongestionControl(TcpSock tp, TcpCongestionOps ops)
@@ -221,47 +278,4 @@ public static class TcpCong
         if ((1 << tp.SkState & (TCPF_CLOSE | TCPF_LISTEN)) == 0)
             TcpInitCongestionControl(tp);
     }
-}
-
-/// <summary>Reno (RFC 5681): the fallback that is always there.</summary>
-[LinuxFile("net/ipv4/tcp_cong.c")]
-public sealed class TcpReno : TcpCongestionOps
-{
-    /// <summary>The singleton.</summary>
-    public static readonly TcpReno Instance = new();
-
-    private TcpReno()
-    {
-    }
-
-    /// <inheritdoc/>
-    public override string Name => "reno";
-
-    /// <inheritdoc/>
-    public override bool NonRestricted => true;
-
-    /// <summary>Half of the window, at least two segments (RFC 5681 equation 4).</summary>
-    [Linux("tcp_reno_ssthresh")]
-    public override uint Ssthresh(TcpSock tp) => Math.Max(tp.SndCwnd >> 1, 2);
-
-    /// <summary>Slow start, then a segment for each window (RFC 5681 3.1).</summary>
-    [Linux("tcp_reno_cong_avoid")]
-    public override void CongAvoid(TcpSock tp, uint ack, uint acked)
-    {
-        // A window that is not used says nothing about the network (RFC 7661).
-        if (!tp.TcpIsCwndLimited)
-            return;
-        if (tp.TcpInSlowStart)
-        {
-            acked = TcpCong.TcpSlowStart(tp, acked);
-            if (acked == 0)
-                return;
-        }
-
-        TcpCong.TcpCongAvoidAi(tp, tp.SndCwnd, acked);
-    }
-
-    /// <inheritdoc/>
-    [Linux("tcp_reno_undo_cwnd")]
-    public override uint UndoCwnd(TcpSock tp) => Math.Max(tp.SndCwnd, tp.PriorCwnd);
 }

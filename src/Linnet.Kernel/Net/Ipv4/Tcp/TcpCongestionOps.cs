@@ -87,8 +87,16 @@ public struct RateSample
 [LinuxStruct("tcp_congestion_ops")]
 public abstract partial class TcpCongestionOps
 {
+    private uint key;
+
     /// <summary>Name, at most 15 characters.</summary>
     public abstract string Name { get; }
+
+    /// <summary>The module that it belongs to, or null when it is built in (<c>owner</c>).</summary>
+    public virtual Module? Owner => null;
+
+    /// <summary>The number by which routes name it, never 0 (<c>key</c>).</summary>
+    public uint Key => key != 0 ? key : key = KeyOf(Name);
 
     /// <summary>Usable without privilege, whatever the list of allowed ones says (<c>TCP_CONG_NON_RESTRICTED</c>).</summary>
     public virtual bool NonRestricted => false;
@@ -155,4 +163,13 @@ public abstract partial class TcpCongestionOps
     /// <summary>Writes the value of <c>TCP_CC_INFO</c> (<c>get_info</c>).</summary>
     /// <returns>Bytes written.</returns>
     public virtual int GetInfo(TcpSock tp, Span<byte> info) => 0;
+
+    // FNV-1a; the number never leaves the machine, only has to be the same for the same name.
+    private static uint KeyOf(string name)
+    {
+        uint hash = 2166136261;
+        foreach (char c in name)
+            hash = (hash ^ c) * 16777619;
+        return Math.Max(hash, 1);
+    }
 }

@@ -306,12 +306,7 @@ public static partial class TcpInput
         tp.HighSeq = tp.SndNxt;
     }
 
-    [Linux("tcp_set_ca_state", "net/ipv4/tcp_cong.c")]
-    private static void TcpSetCaState(TcpSock tp, byte state)
-    {
-        tp.IcskCaOps.SetState(tp, state);
-        tp.IcskCaState = state;
-    }
+    private static void TcpSetCaState(TcpSock tp, byte state) => TcpCong.TcpSetCaState(tp, state);
 
     // Time spent in recoveries from timeouts (RFC 4898, TCP_INFO).
     private static void TcpUpdateRtoTime(TcpSock tp)

@@ -86,7 +86,7 @@ public static partial class TcpIpv4
     {
         ownReq = false;
         newtp.SkSetupCaps(dst);
-        Tcp.TcpCaOpenreqChild(newtp);
+        TcpCong.TcpCaOpenreqChild(newtp, dst);
         TcpOutput.TcpSyncMss(newtp, dst.Mtu);
         newtp.Advmss = TcpOutput.TcpMssClamp(sk, dst.Advmss);
         TcpInput.TcpInitializeRcvMss(newtp);

@@ -190,10 +190,15 @@ public static partial class TcpIpv4
         {
             net.Ipv4.TcpDeathRow.Hashinfo = InetHashinfo.Of(net.Machine);
             net.Ipv4.TcpMachine = TcpMachine.Of(net.Machine);
+            TcpCongRegistry.Of(net.Machine).InitNet(net);
             TcpSysctl.Register(net);
             return 0;
         }
 
-        public override void Exit(NetNamespace net) => InetTimewaitSock.InetTwskPurge(net);
+        public override void Exit(NetNamespace net)
+        {
+            InetTimewaitSock.InetTwskPurge(net);
+            Module.ModulePut(net.Ipv4.TcpCongestionControl.Owner);
+        }
     }
 }

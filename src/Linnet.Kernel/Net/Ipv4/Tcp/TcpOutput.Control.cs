@@ -79,6 +79,7 @@ public static partial class TcpOutput
         tp.MaxWindow = 0;
         TcpMtupInit(tp);
         TcpSyncMss(tp, dst.Mtu);
+        TcpCong.TcpCaDstInit(tp, dst);
         tp.Advmss = TcpMssClamp(tp, dst.Advmss);
         TcpInput.TcpInitializeRcvMss(tp);
         uint fullSpace = (uint)tp.TcpFullSpace;
