@@ -211,6 +211,16 @@ public sealed class Host
         Check(FibFrontend.InetRtmNewroute(Namespace, route), $"add the route to {destination} by {gateway}");
     }
 
+    /// <summary>Carries out a command of iproute2 on the host, as <c>route add 10.0.0.0/8 via 192.0.2.1</c>.</summary>
+    /// <param name="command">The words behind <c>ip</c>; see <see cref="IpCommand"/>.</param>
+    /// <returns>What it prints.</returns>
+    /// <exception cref="InvalidOperationException">The words make no sense, or the kernel refuses.</exception>
+    public string Ip(string command)
+    {
+        IpResult result = IpCommand.Run(Namespace, command);
+        return result.Succeeded ? result.Output : throw new InvalidOperationException($"ip {command}: {result.Error}");
+    }
+
     /// <summary>Adds a device whose other end is a program: a TAP or TUN device.</summary>
     /// <param name="tap">Whether it carries Ethernet frames rather than IP packets.</param>
     /// <param name="address">Its address.</param>

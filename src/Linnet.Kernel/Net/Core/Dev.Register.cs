@@ -139,6 +139,17 @@ public static partial class Dev
         return 0;
     }
 
+    /// <summary>Changes the length of the transmit queue (<c>dev_change_tx_queue_len</c>); disciplines that are made later use it.</summary>
+    /// <returns>0, or -ERANGE for a negative length.</returns>
+    [Linux("dev_change_tx_queue_len")]
+    public static int DevChangeTxQueueLen(NetDevice dev, long length)
+    {
+        if (length is < 0 or > int.MaxValue)
+            return -ERANGE;
+        dev.TxQueueLen = (int)length;
+        return 0;
+    }
+
     /// <summary>Changes the name (<c>dev_change_name</c>); the device has to be down.</summary>
     /// <returns>0, -EBUSY, -EEXIST or -EINVAL.</returns>
     [Linux("dev_change_name")]

@@ -74,6 +74,20 @@ public static partial class FibFrontend
             FibFlush(dev.Net);
     }
 
+    /// <summary>The route to an address's prefix gets another metric. The lock of addresses is held.</summary>
+    [Linux("fib_modify_prefix_metric")]
+    internal static void FibModifyPrefixMetric(InIfaddr before, InIfaddr after)
+    {
+        NetDevice dev = before.IfaDev.Dev;
+        uint prefix = before.IfaAddress & before.IfaMask;
+        bool hasRoute = (before.IfaFlags & (InIfaddr.IFA_F_SECONDARY | InIfaddr.IFA_F_NOPREFIXROUTE)) == 0
+            && !Ipv4Addr.IsZeronet(prefix) && (prefix != before.IfaLocal || before.IfaPrefixlen < 32);
+        if (!dev.IsUp || !hasRoute)
+            return;
+        FibMagic(NLM_F_CREATE, PrefixType(dev), prefix, before.IfaPrefixlen, after, add: true);
+        FibMagic(0, PrefixType(dev), prefix, before.IfaPrefixlen, before, add: false);
+    }
+
     /// <summary>A device came up: the routes of its addresses are added.</summary>
     internal static void FibEnableIp(NetDevice dev)
     {

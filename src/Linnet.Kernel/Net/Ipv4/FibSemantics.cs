@@ -50,7 +50,7 @@ public static class FibSemantics
             FibPrefsrc = cfg.Prefsrc,
             FibTbId = cfg.Table,
             FibMetrics = Limit(cfg.Metrics),
-            Nh = nh,
+            Nhs = [nh],
         };
         info = net.Ipv4.FibInfos.Share(made);
         return 0;

@@ -12,6 +12,14 @@ public sealed class RouteMetrics : IEquatable<RouteMetrics>
 
     private readonly uint[] values = new uint[RTAX_MAX + 1];
 
+    /// <summary>The metrics in an array, by number (<c>RTAX_*</c>).</summary>
+    public static RouteMetrics From(ReadOnlySpan<uint> values)
+    {
+        RouteMetrics made = new();
+        values.CopyTo(made.values);
+        return made;
+    }
+
     /// <summary>The metric with a number, <c>RTAX_*</c>.</summary>
     public uint this[int metric]
     {
@@ -100,6 +108,9 @@ public sealed class FibNh
     /// <summary>Gateway; 0 for none.</summary>
     public uint NhGw { get; internal set; }
 
+    /// <summary>Share of the flows among several next hops, 1 to 256.</summary>
+    public int NhWeight { get; internal set; } = 1;
+
     /// <summary>Scope of the gateway: <c>RT_SCOPE_LINK</c> when it is on the link.</summary>
     public byte NhScope { get; internal set; }
 
@@ -149,8 +160,11 @@ public sealed class FibInfo
     /// <summary>Metrics.</summary>
     public RouteMetrics FibMetrics { get; init; } = RouteMetrics.None;
 
-    /// <summary>The next hop.</summary>
-    public FibNh Nh { get; init; } = new();
+    /// <summary>The next hops; one at least.</summary>
+    public FibNh[] Nhs { get; init; } = [new()];
+
+    /// <summary>The first next hop.</summary>
+    public FibNh Nh => Nhs[0];
 
     /// <summary>Whether its device went down or its source address was taken away.</summary>
     public bool Dead { get; internal set; }

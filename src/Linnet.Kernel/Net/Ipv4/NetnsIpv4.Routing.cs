@@ -50,6 +50,9 @@ public sealed partial class NetnsIpv4
         return null;
     }
 
+    /// <summary>All routing tables, in the order of their numbers.</summary>
+    public IReadOnlyList<FibTable> FibAllTables() => [.. FibTables.ToArray().OrderBy(table => table.Id)];
+
     /// <summary>Makes all cached route entries obsolete (<c>rt_genid_bump_ipv4</c>).</summary>
     internal void BumpRtGenid() => Interlocked.Increment(ref rtGenid);
 
