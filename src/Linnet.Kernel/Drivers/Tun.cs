@@ -20,8 +20,9 @@ public sealed class Tun : NetDeviceOps
     public NetDevice Dev { get; private set; } = null!;
 
     /// <summary>
-    /// Takes what the stack sends: a frame (TAP) or packet (TUN), in one piece, with its checksums. Called in softirq context,
-    /// possibly by several threads: it must neither wait nor call into the stack. Null drops and counts.
+    /// Takes what the stack sends: a frame (TAP) or packet (TUN), in one piece; with its checksums, and one segment at a time,
+    /// unless <see cref="SetOffload"/> says otherwise. Called in softirq context, possibly by several threads: it must neither wait
+    /// nor call into the stack. Null drops and counts.
     /// </summary>
     public ReadOnlySpanAction? Transmit { get; set; }
 
@@ -55,6 +56,27 @@ public sealed class Tun : NetDeviceOps
                 Features = NetdevFeatures.Lltx,
             };
         return Net.Core.Dev.RegisterNetdev(tun.Dev);
+    }
+
+    /// <summary>
+    /// Says what the program can take (<c>TUNSETOFFLOAD</c>): packets whose checksum only has the pseudo header in it, and packets
+    /// that stand for several TCP segments. Nothing at first.
+    /// </summary>
+    /// <param name="offload"><c>TUN_F_*</c></param>
+    /// <returns>0, or -EINVAL for bits that are not known, and for segmentation without checksums.</returns>
+    [Linux("set_offload")]
+    public int SetOffload(uint offload)
+    {
+        const uint tso = TUN_F_TSO4 | TUN_F_TSO6;
+        if ((offload & ~(TUN_F_CSUM | tso | TUN_F_TSO_ECN)) != 0 || ((offload & tso) != 0 && (offload & TUN_F_CSUM) == 0))
+            return -EINVAL;
+        NetdevFeatures features = Dev.Features & ~(NetdevFeatures.HwCsum | NetdevFeatures.Tso);
+        if ((offload & TUN_F_CSUM) != 0)
+            features |= NetdevFeatures.HwCsum;
+        if ((offload & tso) != 0)
+            features |= NetdevFeatures.Tso;
+        Dev.Features = features;
+        return 0;
     }
 
     /// <inheritdoc/>
@@ -99,11 +121,15 @@ public sealed class Tun : NetDeviceOps
     /// Takes in a frame (TAP) or packet (TUN) from the program's side; it is processed before the call returns, when the
     /// caller is not in the kernel already. Malformed ones are dropped and counted.
     /// </summary>
+    /// <param name="frame">The frame or packet.</param>
+    /// <param name="gsoSize">
+    /// For an IPv4 packet that stands for several TCP segments, the payload of each; 0 for one that is what it is.
+    /// </param>
     /// <returns>0, -EIO while the device is down, or -EINVAL for a frame that is too short or of no known protocol.</returns>
-    public int Receive(ReadOnlySpan<byte> frame) => TunGetUser(frame);
+    public int Receive(ReadOnlySpan<byte> frame, ushort gsoSize = 0) => TunGetUser(frame, gsoSize);
 
     [Linux("tun_get_user")]
-    private int TunGetUser(ReadOnlySpan<byte> frame)
+    private int TunGetUser(ReadOnlySpan<byte> frame, ushort gsoSize)
     {
         if (!Dev.IsUp)
             return -EIO;
@@ -121,6 +147,7 @@ public sealed class Tun : NetDeviceOps
         // The network header lands on an even offset behind the 14 bytes of Ethernet, as NET_IP_ALIGN has it.
         skb.Reserve(Headroom);
         frame.CopyTo(skb.Put(frame.Length));
+        skb.Truesize = TruesizeOf(frame.Length);
         skb.Dev = Dev;
         if (tap)
         {
@@ -132,11 +159,54 @@ public sealed class Tun : NetDeviceOps
             skb.Protocol = (ushort)protocol;
         }
 
+        VirtioNetHdrToSkb(skb, gsoSize);
         Interlocked.Increment(ref Dev.Stats.RxPackets);
         Interlocked.Add(ref Dev.Stats.RxBytes, frame.Length);
         Net.Core.Dev.NetifRx(skb);
         return 0;
     }
 
+    // How many segments there are is not counted: whoever has to cut the packet does (SKB_GSO_DODGY).
+    [Linux("virtio_net_hdr_to_skb", "include/linux/virtio_net.h")]
+    private static void VirtioNetHdrToSkb(SkBuff skb, ushort gsoSize)
+    {
+        if (gsoSize == 0 || skb.Protocol != ETH_P_IP || skb.Len - SmallestHeaders <= gsoSize)
+            return;
+        skb.GsoSize = gsoSize;
+        skb.GsoType = GsoType.Tcpv4;
+    }
+
+    // What tun_alloc_skb charges: up to a page in the head, larger ones in pages of up to eight each.
+    private static int TruesizeOf(int length)
+    {
+        if (Pad + length < PageSize)
+            return HeadTruesize(Pad + length);
+        int truesize = HeadTruesize(Pad);
+        int size = LargestPages;
+        for (int left = length; left > 0; left -= size)
+        {
+            while (size > PageSize && (left + PageSize - 1) / PageSize * PageSize < size)
+                size /= 2;
+            truesize += size;
+        }
+
+        return truesize;
+    }
+
+    // __alloc_skb: the head and the shared info share a piece of memory, from the cache of small heads or of a power of two.
+    private static int HeadTruesize(int size)
+    {
+        int whole = ((size + CacheLine - 1) & ~(CacheLine - 1)) + SharedInfo;
+        return (whole <= SmallHead ? SmallHead : (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)whole)) + SkbSize;
+    }
+
     private const int Headroom = 34;
+    private const int SmallestHeaders = 40;
+    private const int CacheLine = 64;
+    private const int Pad = 64;
+    private const int PageSize = 4096;
+    private const int LargestPages = 8 * PageSize;
+    private const int SharedInfo = 320;
+    private const int SkbSize = 256;
+    private const int SmallHead = 640;
 }

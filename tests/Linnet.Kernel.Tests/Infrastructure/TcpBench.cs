@@ -125,6 +125,9 @@ internal sealed class TcpBench : IDisposable
     /// <summary>The peer sends a segment.</summary>
     public void In(string segment) => In(TcpSegment.Parse(segment).ToPacket(Flow));
 
+    /// <summary>The peer sends a packet that stands for several segments.</summary>
+    public void In(TcpSegment segment, ushort gsoSize) => tun.Receive(segment.ToPacket(Flow), gsoSize);
+
     /// <summary>The peer sends bytes.</summary>
     public void In(byte[] packet) => tun.Receive(packet);
 
