@@ -124,6 +124,22 @@ public sealed partial class VirtualTimeScheduler : Scheduler, IDisposable
         time.Now = end;
     }
 
+    /// <summary>
+    /// Runs for <paramref name="duration"/> of virtual time, but not what is due at its very end: what the caller does next comes
+    /// before that.
+    /// </summary>
+    /// <param name="duration">Zero or more; the clock then stands exactly that much later.</param>
+    public void RunUpTo(TimeSpan duration)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(duration, TimeSpan.Zero);
+        using Driving driving = Drive();
+        long end = time.Now + duration.Ticks * 100;
+        do
+            RunReady();
+        while (AdvanceToNextTimer(end - 1));
+        time.Now = end;
+    }
+
     /// <summary>Runs until <paramref name="done"/> holds; it is asked after each step.</summary>
     /// <param name="done">Whether to stop; must not change anything.</param>
     /// <param name="limit">How much virtual time it may take; no limit when not given.</param>

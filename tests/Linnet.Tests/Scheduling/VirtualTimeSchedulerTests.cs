@@ -68,6 +68,22 @@ public class VirtualTimeSchedulerTests
     }
 
     [Fact]
+    public void RunUpTo_leaves_what_is_due_at_its_end_for_later()
+    {
+        using VirtualTimeScheduler scheduler = new();
+        List<string> log = [];
+        using ITimer early = scheduler.TimeProvider.CreateTimer(_ => log.Add("early"), null, TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan);
+        using ITimer last = scheduler.TimeProvider.CreateTimer(_ => log.Add("last"), null, TimeSpan.FromSeconds(2), Timeout.InfiniteTimeSpan);
+
+        scheduler.RunUpTo(TimeSpan.FromSeconds(2));
+        Assert.Equal(TimeSpan.FromSeconds(2), scheduler.Elapsed);
+        log.Add("caller");
+        scheduler.RunFor(TimeSpan.Zero);
+
+        Assert.Equal(["early", "caller", "last"], log);
+    }
+
+    [Fact]
     public void RunFor_ends_exactly_then()
     {
         using TestMachine test = new();
