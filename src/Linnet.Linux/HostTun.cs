@@ -36,6 +36,10 @@ public sealed unsafe class HostTun : IDisposable
     private Thread? reader;
     private long dropped;
 
+    // One for the open device, one for each packet that is being written to it.
+    private int users = 1;
+    private bool disposed;
+
     private HostTun(int fd, int stopFd, string name, bool tap)
     {
         this.fd = fd;
@@ -132,22 +136,45 @@ public sealed unsafe class HostTun : IDisposable
     /// <summary>Detaches Linnet's end and removes the device from the host.</summary>
     public void Dispose()
     {
+        if (disposed)
+            return;
+        disposed = true;
         if (peer != null)
             peer.Transmit = null;
         ulong one = 1;
         _ = Write(stopFd, (byte*)&one, sizeof(ulong));
         reader?.Join();
-        _ = Close(fd);
         _ = Close(stopFd);
+        Leave();
     }
 
     private void Send(ReadOnlySpan<byte> frame)
     {
+        if (!TryUse())
+            return;
         fixed (byte* bytes = frame)
         {
             if (Write(fd, bytes, (nuint)frame.Length) < 0)
                 Interlocked.Increment(ref dropped);
         }
+
+        Leave();
+    }
+
+    // A packet on its way while the device is disposed must not be written to whatever gets the descriptor's number next.
+    private bool TryUse()
+    {
+        int seen;
+        do
+            seen = Volatile.Read(ref users);
+        while (seen != 0 && Interlocked.CompareExchange(ref users, seen + 1, seen) != seen);
+        return seen != 0;
+    }
+
+    private void Leave()
+    {
+        if (Interlocked.Decrement(ref users) == 0)
+            _ = Close(fd);
     }
 
     private void ReadLoop()

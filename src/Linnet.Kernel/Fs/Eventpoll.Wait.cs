@@ -110,6 +110,9 @@ public sealed partial class Eventpoll
                 return res;
             if (task.SignalPending)
                 return -EINTR;
+
+            // Files that were closed while they were looked at are not to wait with this thread.
+            Cpu.This.RunTaskWork();
             available = WaitOnce(task, deadline, out timedOut);
         }
     }

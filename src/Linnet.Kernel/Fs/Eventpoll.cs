@@ -186,7 +186,9 @@ public sealed partial class Eventpoll
         if (table != null)
             table.Key = item.Event.Events;
         uint mask = file.FOp.Poll(file, table) & item.Event.Events;
-        file.Fput();
+
+        // Closed meanwhile, its release would take the item away from the scan that looks at it.
+        file.FputLater();
         return mask;
     }
 

@@ -9,7 +9,7 @@ namespace Linnet.Kernel.Fs;
 /// </summary>
 [LinuxStruct("file")]
 [LinuxFile("fs/file_table.c")]
-public sealed class File
+public sealed class File : TaskWork
 {
     private int count = 1;
     private int flags;
@@ -89,6 +89,21 @@ public sealed class File
         if (left == 0)
             FileTable.FputCore(this);
     }
+
+    /// <summary>
+    /// Gives a reference back with locks held: if it was the last, the file is released when the thread leaves the kernel, as
+    /// Linux does with every <c>fput</c>.
+    /// </summary>
+    public void FputLater()
+    {
+        int left = Interlocked.Decrement(ref count);
+        Bug.On(left < 0);
+        if (left == 0)
+            Cpu.This.AddTaskWork(this);
+    }
+
+    /// <inheritdoc/>
+    protected internal override void RunTaskWork() => FileTable.FputCore(this);
 
     // Who gets SIGIO (f_owner); null until somebody asked for it.
     internal FownStruct? FOwner;

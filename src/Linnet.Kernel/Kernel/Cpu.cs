@@ -11,6 +11,18 @@ public abstract class SoftirqAction
 }
 
 /// <summary>
+/// Work that a call left for its end (Linux's <c>task_work</c>): done by the thread when it leaves the kernel, still as its task,
+/// with no lock held. It may wait.
+/// </summary>
+public abstract class TaskWork
+{
+    internal TaskWork? NextWork;
+
+    /// <summary>Does the work.</summary>
+    protected internal abstract void RunTaskWork();
+}
+
+/// <summary>
 /// What Linux keeps for each CPU, here for each thread that enters the kernel: the current task, the softirqs that it
 /// raised, and the caches that subsystems keep for it. Work raised by a thread runs on that thread, in the order in which
 /// it was raised, when the thread leaves the kernel or is about to wait.
@@ -22,6 +34,7 @@ public sealed class Cpu
 
     private SoftirqAction? firstPending;
     private SoftirqAction? lastPending;
+    private TaskWork? firstWork;
 
     private Cpu()
     {
@@ -57,6 +70,25 @@ public sealed class Cpu
         else
             firstPending = action;
         lastPending = action;
+    }
+
+    /// <summary>Has <paramref name="work"/> done when this thread leaves the kernel (<c>task_work_add</c>).</summary>
+    public void AddTaskWork(TaskWork work)
+    {
+        Bug.On(Depth == 0 || InSoftirq);
+        work.NextWork = firstWork;
+        firstWork = work;
+    }
+
+    /// <summary>Does what was left for the end of the call (<c>task_work_run</c>); no lock may be held.</summary>
+    public void RunTaskWork()
+    {
+        while (firstWork is { } work)
+        {
+            firstWork = work.NextWork;
+            work.NextWork = null;
+            work.RunTaskWork();
+        }
     }
 
     /// <summary>Runs all that is pending, and what that raises, to the end (<c>do_softirq</c>).</summary>
@@ -108,7 +140,11 @@ public readonly ref struct KernelEntry
     public void Dispose()
     {
         if (cpu.Depth == 1)
+        {
+            cpu.RunTaskWork();
             cpu.RunSoftirqs();
+        }
+
         cpu.Depth--;
         cpu.Task = outerTask;
         cpu.Machine = outerMachine;

@@ -135,6 +135,9 @@ public partial class Sock
         slock.Unlock();
         waiter.Schedule();
         queue.Remove(waiter);
+
+        // Whoever waits for something else around this call may have been signalled meanwhile: it looks once more.
+        waiter.Signal();
         slock.Lock();
     }
 }

@@ -68,6 +68,8 @@ public static partial class TcpInput
     [Linux("tcp_check_space")]
     public static void TcpCheckSpace(TcpSock tp)
     {
+        // tcp_poll() sets the flag without the lock and looks for room then; the room was made before the look for the flag.
+        Interlocked.MemoryBarrier();
         if (tp.SkSocket == null || !tp.SockFlag(SockFlags.Nospace))
             return;
         TcpNewSpace(tp);
