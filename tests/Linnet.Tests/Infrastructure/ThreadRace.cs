@@ -73,7 +73,8 @@ public sealed class ThreadRace : IDisposable
                 {
                     failed.TrySetResult(e);
                 }
-            }) { IsBackground = true, Name = name };
+            })
+            { IsBackground = true, Name = name };
             thread.Start();
         }
 

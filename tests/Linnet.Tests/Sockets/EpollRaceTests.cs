@@ -122,7 +122,8 @@ public class EpollRaceTests
                 }
 
                 Volatile.Write(ref over, true);
-            }));
+            }
+        ));
     }
 
     [Fact]
@@ -145,12 +146,14 @@ public class EpollRaceTests
                         new() { Fd = server, Events = POLLIN },
                     ];
                     Assert.True(calls.Poll(fds, -1) > 0);
-                }),
+                }
+            ),
                 ("close", () =>
                 {
                     calls.Close(client);
                     calls.Close(server);
-                }),
+                }
+            ),
                 ("signal", () => Assert.Equal(1, calls.Send(signal, new byte[1], 0))));
             Assert.Equal(1, calls.Recv(signalled, new byte[1], 0));
         }

@@ -84,7 +84,8 @@ public class SocketRaceTests
                 for (long n; (n = calls.Recv(server, buffer, 0)) > 0;)
                     received += n;
                 Assert.Equal(Total, received);
-            }));
+            }
+        ));
     }
 
     [Fact]
@@ -175,13 +176,15 @@ public class SocketRaceTests
                     ThreadRace.Allow(calls.Setsockopt(client, IPPROTO_TCP, TCP_NODELAY, 1), errors);
                     ThreadRace.Allow(calls.Getsockopt(client, SOL_SOCKET, SO_ERROR, out _), errors);
                     ThreadRace.Allow(calls.Shutdown(client, SHUT_WR), errors);
-                }),
+                }
+            ),
                 ("close", () => Assert.Equal(0, calls.Close(client))),
                 ("peer", () =>
                 {
                     ThreadRace.Allow(calls.Send(server, data, MSG_NOSIGNAL | MSG_DONTWAIT), errors);
                     Assert.Equal(0, calls.Close(server));
-                }));
+                }
+            ));
         }
     }
 
