@@ -128,6 +128,9 @@ internal sealed class TcpBench : IDisposable
     /// <summary>The peer sends a packet that stands for several segments.</summary>
     public void In(TcpSegment segment, ushort gsoSize) => tun.Receive(segment.ToPacket(Flow), gsoSize);
 
+    /// <summary>The peer sends a segment whose IP header has a type of service, ECN bits included.</summary>
+    public void In(string segment, byte tos) => In((TcpSegment.Parse(segment) with { Tos = tos }).ToPacket(Flow));
+
     /// <summary>The peer sends bytes.</summary>
     public void In(byte[] packet) => tun.Receive(packet);
 

@@ -30,6 +30,9 @@ internal sealed partial record TcpSegment
 
     public byte[]? Payload { get; init; }
 
+    /// <summary>Type of service of the IP header, ECN bits included.</summary>
+    public byte Tos { get; init; }
+
     public static TcpSegment Parse(string text)
     {
         Match m = Pattern().Match(text);
@@ -80,6 +83,7 @@ internal sealed partial record TcpSegment
         Iphdr iph = new(packet)
         {
             VersionIhl = 0x45,
+            Tos = Tos,
             TotLen = (ushort)packet.Length,
             Id = 1,
             Ttl = 64,
@@ -133,6 +137,7 @@ internal sealed partial record TcpSegment
             Urgent = th.Urg ? th.UrgPtr : null,
             Options = DecodeOptions(th.Options, flow),
             Payload = payload,
+            Tos = iph.Tos,
         };
     }
 

@@ -135,7 +135,7 @@ public sealed class CongestionControlTests : IDisposable
         Assert.Equal(["TxStart"], told.Take());
         bench.Wait(1);
         bench.In(". 1:1(0) ack 1001 win 65535");
-        Assert.Equal(["in_ack", "acked 1 1000", "cong_avoid 1"], told.Take());
+        Assert.Equal(["acked 1 1000", "in_ack", "cong_avoid 1"], told.Take());
         bench.Wait(1000);
         Assert.Contains("state 4", told.Take());
         bench.Calls.Close(fd);

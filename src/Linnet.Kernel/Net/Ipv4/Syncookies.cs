@@ -92,6 +92,7 @@ public static class Syncookies
             return sk;
         }
 
+        req.EcnOk &= sk.Ipv4.SysctlTcpEcn != 0 || TcpOutput.RouteHasEcn(dst);
         TcpMinisocks.TcpOpenreqInitRwin(req, sk, dst);
         TcpSock? child = TcpGetCookieSock(sk, skb, req, dst);
         if (child != null)
@@ -148,7 +149,7 @@ public static class Syncookies
         req.SackOk = options.SackOk;
         req.WscaleOk = options.WscaleOk;
         req.TstampOk = options.SawTstamp;
-        req.EcnOk = options.SawTstamp && (options.RcvTsecr & TS_OPT_ECN) != 0 && sk.Ipv4.SysctlTcpEcn != 0;
+        req.EcnOk = options.SawTstamp && (options.RcvTsecr & TS_OPT_ECN) != 0;
         req.TsRecent = options.SawTstamp ? options.RcvTsval : 0;
         return req;
     }

@@ -72,8 +72,11 @@ public sealed partial class NetnsIpv4
     /// <summary><c>tcp_dsack</c></summary>
     public bool SysctlTcpDsack = true;
 
-    /// <summary><c>tcp_ecn</c>: 0 off, 1 on, 2 when the peer asks.</summary>
+    /// <summary><c>tcp_ecn</c>: 0 off, 1 on, 2 when the peer asks. AccECN (3 to 5) is not there.</summary>
     public int SysctlTcpEcn = 2;
+
+    /// <summary><c>tcp_ecn_fallback</c>: a SYN that is sent again does not offer ECN (RFC 3168 6.1.1.1).</summary>
+    public bool SysctlTcpEcnFallback = true;
 
     /// <summary><c>tcp_recovery</c>: bits of <c>TCP_RACK_*</c>.</summary>
     public int SysctlTcpRecovery = TcpRecovery.TCP_RACK_LOSS_DETECTION;

@@ -51,9 +51,9 @@ public static partial class Tcp
             info.TcpiWscale = (byte)(tp.RxOpt.SndWscale | tp.RxOpt.RcvWscale << 4);
         }
 
-        if ((tp.EcnFlags & 1) != 0)
+        if ((tp.EcnFlags & TCP_ECN_OK) != 0)
             options |= TCPI_OPT_ECN;
-        if ((tp.EcnFlags & 8) != 0)
+        if ((tp.EcnFlags & TCP_ECN_SEEN) != 0)
             options |= TCPI_OPT_ECN_SEEN;
         info.TcpiOptions = (byte)options;
         info.TcpiUnacked = tp.PacketsOut;

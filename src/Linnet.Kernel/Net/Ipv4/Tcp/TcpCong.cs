@@ -129,6 +129,7 @@ public static class TcpCong
         tp.IcskCaOps = Module.TryModuleGet(ops.Owner) ? ops : TcpReno.Instance;
         tp.IcskCaPriv = null;
         tp.IcskCaInitialized = false;
+        MarkPackets(tp);
     }
 
     /// <summary>Gives a connection that a listener accepts what the route says, the listener was set to, or the default.</summary>
@@ -167,6 +168,7 @@ public static class TcpCong
     {
         tp.PriorSsthresh = 0;
         tp.IcskCaOps.Init(tp);
+        MarkPackets(tp);
         tp.IcskCaInitialized = true;
     }
 
@@ -256,6 +258,15 @@ public static class TcpCong
         tp.TcpSndCwndSet(Math.Min(tp.SndCwnd, tp.SndCwndClamp));
     }
 
+    // A congestion control that lives on marks has every packet marked as capable of them, pure ACKs included.
+    private static void MarkPackets(TcpSock tp)
+    {
+        if (tp.IcskCaOps.NeedsEcn)
+            InetEcn.InetEcnXmit(tp);
+        else
+            InetEcn.InetEcnDontxmit(tp);
+    }
+
     [Linux("tcp_ca_find_key")]
     private static TcpCongestionOps? TcpCaFindKey(Machine machine, uint key)
     {
@@ -275,6 +286,7 @@ public static class TcpCong
         tp.IcskCaOps = ops;
         tp.IcskCaSetsockopt = true;
         tp.IcskCaPriv = null;
+        MarkPackets(tp);
         if ((1 << tp.SkState & (TCPF_CLOSE | TCPF_LISTEN)) == 0)
             TcpInitCongestionControl(tp);
     }

@@ -101,6 +101,18 @@ public static class TcpDefs
     /// <summary>In <see cref="TcpSock.UrgData"/>: the urgent byte was read.</summary>
     public const ushort TCP_URG_READ = 0x0400;
 
+    /// <summary>In <see cref="TcpSock.EcnFlags"/>: both sides use ECN as in RFC 3168 (<c>TCP_ECN_MODE_RFC3168</c>).</summary>
+    public const byte TCP_ECN_OK = 1;
+
+    /// <summary>In <see cref="TcpSock.EcnFlags"/>: the next new data carries CWR.</summary>
+    public const byte TCP_ECN_QUEUE_CWR = 2;
+
+    /// <summary>In <see cref="TcpSock.EcnFlags"/>: ECE is sent until CWR comes.</summary>
+    public const byte TCP_ECN_DEMAND_CWR = 4;
+
+    /// <summary>In <see cref="TcpSock.EcnFlags"/>: marked data was seen.</summary>
+    public const byte TCP_ECN_SEEN = 8;
+
     /// <summary>Nagle is off (<c>TCP_NODELAY</c>).</summary>
     public const byte TCP_NAGLE_OFF = 1;
 

@@ -68,6 +68,7 @@ public static partial class TcpInput
     // enum tcp_ca_ack_event_flags
     private const uint CA_ACK_SLOWPATH = 1;
     private const uint CA_ACK_WIN_UPDATE = 2;
+    private const uint CA_ACK_ECE = 4;
 
     private enum Rexmit
     {
@@ -117,6 +118,7 @@ public static partial class TcpInput
         if ((flag & FLAG_UPDATE_TS_RECENT) != 0)
             TcpReplaceTsRecent(tp, skb.TcpCb.Seq);
         flag |= AdvanceWindow(tp, skb, flag, priorSndUna, ref sack);
+        TcpEcnAcceptCwr(tp, skb);
 
         // Something got through: what ICMP said before does not count any more.
         tp.SkErrSoft = 0;
@@ -131,6 +133,7 @@ public static partial class TcpInput
                 TcpNewlyDelivered(tp, priorDelivered, flag);
             }
 
+            TcpInAckEvent(tp, flag);
             TcpAckProbe(tp);
             if (tp.TlpHighSeq != 0)
                 TcpProcessTlpAck(tp, ack, flag);
@@ -139,6 +142,7 @@ public static partial class TcpInput
 
         flag |= TcpCleanRtxQueue(tp, skb, priorFack, priorSndUna, ref sack);
         TcpRecovery.TcpRackUpdateReoWnd(tp, in sack.Rate);
+        TcpInAckEvent(tp, flag);
         if (tp.TlpHighSeq != 0)
             TcpProcessTlpAck(tp, ack, flag);
         if (TcpAckIsDubious(tp, flag))
@@ -193,7 +197,6 @@ public static partial class TcpInput
             // The window is the predicted one.
             tp.TcpUpdateWl(tcb.Seq);
             TcpSndUnaUpdate(tp, tcb.AckSeq);
-            tp.IcskCaOps.InAckEvent(tp, CA_ACK_WIN_UPDATE);
             tp.NetIncStats(LinuxMib.TCPHPAcks);
             return FLAG_WIN_UPDATE;
         }
@@ -210,8 +213,8 @@ public static partial class TcpInput
             CountDelivered(tp, sack.SackDelivered);
         }
 
-        tp.IcskCaOps.InAckEvent(
-            tp, CA_ACK_SLOWPATH | ((found & FLAG_WIN_UPDATE) != 0 ? CA_ACK_WIN_UPDATE : 0));
+        if (TcpEcnRcvEcnEcho(tp, skb.Tcphdr))
+            found |= FLAG_ECE;
         return found;
     }
 
@@ -258,6 +261,16 @@ public static partial class TcpInput
         return flag;
     }
 
+    /// <summary>Tells congestion control of an ACK.</summary>
+    [Linux("tcp_in_ack_event")]
+    private static void TcpInAckEvent(TcpSock tp, int flag)
+    {
+        uint ackFlags = (flag & FLAG_WIN_UPDATE) != 0 ? CA_ACK_WIN_UPDATE : 0;
+        if ((flag & FLAG_SLOWPATH) != 0)
+            ackFlags |= CA_ACK_SLOWPATH | ((flag & FLAG_ECE) != 0 ? CA_ACK_ECE : 0);
+        tp.IcskCaOps.InAckEvent(tp, ackFlags);
+    }
+
     private static bool TcpAckIsDubious(TcpSock tp, int flag) =>
         (flag & FLAG_NOT_DUP) == 0 || (flag & FLAG_CA_ALERT) != 0 || tp.IcskCaState != TCP_CA_Open;
 
@@ -268,7 +281,11 @@ public static partial class TcpInput
         uint delivered = tp.Delivered - priorDelivered;
         tp.Ipv4.NetStatistics.Add(LinuxMib.TCPDelivered, delivered);
         if ((flag & FLAG_ECE) != 0)
+        {
+            tp.DeliveredCe += delivered;
             tp.Ipv4.NetStatistics.Add(LinuxMib.TCPDeliveredCE, delivered);
+        }
+
         return delivered;
     }
 

@@ -36,6 +36,7 @@ public static partial class TcpInput
         }
 
         ack.Lrcvtime = now;
+        TcpDataEcnCheck(tp, skb);
         if (skb.Len >= 128)
             TcpGrowWindow(tp, skb);
     }

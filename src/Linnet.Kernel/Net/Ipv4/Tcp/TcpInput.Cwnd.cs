@@ -32,6 +32,7 @@ public static partial class TcpInput
         tp.PrrDelivered = 0;
         tp.PrrOut = 0;
         tp.SndSsthresh = tp.IcskCaOps.Ssthresh(tp);
+        TcpEcnQueueCwr(tp);
     }
 
     /// <summary>Proportional rate reduction: how much may be sent for what this ACK showed to be delivered.</summary>

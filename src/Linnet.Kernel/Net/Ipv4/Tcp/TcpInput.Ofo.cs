@@ -9,6 +9,7 @@ public static partial class TcpInput
     [Linux("tcp_data_queue_ofo")]
     private static void TcpDataQueueOfo(TcpSock tp, SkBuff skb)
     {
+        TcpDataEcnCheck(tp, skb);
         if (!TcpTryRmemSchedule(tp, skb, skb.Truesize))
         {
             tp.NetIncStats(LinuxMib.TCPOFODrop);

@@ -189,6 +189,7 @@ public static partial class TcpInput
             tp.Reordering = Math.Min(tp.Reordering, reordering);
         TcpSetCaState(tp, TCP_CA_Loss);
         tp.HighSeq = tp.SndNxt;
+        TcpEcnQueueCwr(tp);
         tp.TlpHighSeq = 0;
 
         // RFC 5682 2.1: not while another recovery goes on, but for repeated timeouts of the same segment.

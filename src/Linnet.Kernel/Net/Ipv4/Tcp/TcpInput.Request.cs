@@ -86,9 +86,13 @@ public static partial class TcpInput
             return false;
         if (options.TstampOk)
             req.TsOff = afOps.InitTsOff(sk.SkNet, skb);
+        TcpEcnCreateRequest(sk, req, skb, dst);
         if (wantCookie)
         {
             isn = Syncookies.CookieInitSequence(sk, skb, ref req.Mss);
+
+            // Only the timestamp has room to remember it.
+            req.EcnOk &= options.TstampOk;
         }
         else if (isn == 0)
         {

@@ -278,6 +278,7 @@ public static partial class TcpInput
     private static void AcceptSynAck(TcpSock tp, SkBuff skb, Tcphdr th)
     {
         ref TcpSkbCb cb = ref skb.TcpCb;
+        TcpEcnRcvSynack(tp, th);
         tp.TcpInitWl(cb.Seq);
         TcpAck(tp, skb, FLAG_SLOWPATH);
         tp.RcvNxt = cb.Seq + 1;
@@ -340,6 +341,7 @@ public static partial class TcpInput
         tp.SndWnd = th.Window;
         tp.SndWl1 = cb.Seq;
         tp.MaxWindow = tp.SndWnd;
+        TcpEcnRcvSyn(tp, th);
         TcpOutput.TcpMtupInit(tp);
         TcpOutput.TcpSyncMss(tp, tp.IcskPmtuCookie);
         TcpInitializeRcvMss(tp);

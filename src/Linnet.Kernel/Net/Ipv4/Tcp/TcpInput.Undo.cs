@@ -49,7 +49,10 @@ public static partial class TcpInput
         {
             tp.TcpSndCwndSet(tp.IcskCaOps.UndoCwnd(tp));
             if (tp.PriorSsthresh > tp.SndSsthresh)
+            {
                 tp.SndSsthresh = tp.PriorSsthresh;
+                TcpEcnWithdrawCwr(tp);
+            }
         }
 
         tp.SndCwndStamp = tp.TcpClockCache;

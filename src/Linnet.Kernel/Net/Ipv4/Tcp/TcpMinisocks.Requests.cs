@@ -102,7 +102,7 @@ public static partial class TcpMinisocks
         if (skb.Len >= TCP_MSS_DEFAULT + newtp.TcpHeaderLen)
             newtp.IcskAck.LastSegSize = skb.Len - newtp.TcpHeaderLen;
         newtp.RxOpt.MssClamp = req.Mss;
-        newtp.EcnFlags = req.EcnOk ? (byte)1 : (byte)0;
+        newtp.EcnFlags = req.EcnOk ? TCP_ECN_OK : (byte)0;
         sk.Ipv4.TcpStatistics.Inc(TcpMib.PassiveOpens);
         return newtp;
     }

@@ -51,6 +51,7 @@ public static partial class TcpOutput
         TcpInitNondataSkb(buff, tp.WriteSeq, TCPHDR_SYN);
         tp.RetransStamp = tp.TcpTimeStampTs;
         TcpConnectQueueSkb(tp, buff);
+        TcpEcnSendSyn(tp, buff);
         tp.RtxQueue.Append(buff);
         int err = TcpTransmitSkb(tp, buff, cloneIt: true);
         if (err == -ECONNREFUSED)
@@ -119,6 +120,7 @@ public static partial class TcpOutput
         if (skb == null || (skb.TcpCb.TcpFlags & TCPHDR_SYN) == 0)
             return -EFAULT;
         skb.TcpCb.TcpFlags |= TCPHDR_ACK;
+        TcpEcnSendSynack(tp, skb);
         int err = TcpTransmitSkb(tp, skb, cloneIt: true);
         if (err == 0)
             tp.TsortedMoveTail(skb);
@@ -159,7 +161,8 @@ public static partial class TcpOutput
         };
 
         // RFC 7323 2.2: the window of a SYN is never scaled.
-        th.FlagWord = (uint)(headerSize >> 2) << 28 | (uint)(TCPHDR_SYN | TCPHDR_ACK) << 16
+        int flags = TCPHDR_SYN | TCPHDR_ACK | (req.EcnOk ? TCPHDR_ECE : 0);
+        th.FlagWord = (uint)(headerSize >> 2) << 28 | (uint)flags << 16
             | Math.Min(req.RskRcvWnd, 65535);
         th.Check = 0;
         th.UrgPtr = 0;

@@ -69,6 +69,7 @@ public static partial class TcpOutput
                 TcpRetransTryCollapse(tp, skb, availWnd);
         }
 
+        TcpEcnClearSyn(tp, skb);
         return SendAgain(tp, skb);
     }
 

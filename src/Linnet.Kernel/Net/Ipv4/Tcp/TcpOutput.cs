@@ -125,6 +125,8 @@ public static partial class TcpOutput
 
         // RFC 7323 2.2: the window of a SYN is never scaled.
         uint window = isSyn ? Math.Min(tp.RcvWnd, 65535) : TcpSelectWindow(tp);
+        if (!isSyn)
+            flags |= (uint)TcpEcnSend(tp, segment, in tcb, headerSize) << 16;
         th.FlagWord = flags | window;
         th.Check = 0;
         th.UrgPtr = urgPtr;

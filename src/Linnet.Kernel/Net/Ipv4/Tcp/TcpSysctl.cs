@@ -49,6 +49,8 @@ internal static class TcpSysctl
         Bool(table, "tcp_window_scaling", () => ipv4.SysctlTcpWindowScaling, v => ipv4.SysctlTcpWindowScaling = v);
         Int(table, "tcp_timestamps", () => ipv4.SysctlTcpTimestamps, v => ipv4.SysctlTcpTimestamps = v, 0, 255);
         Bool(table, "tcp_sack", () => ipv4.SysctlTcpSack, v => ipv4.SysctlTcpSack = v);
+        Int(table, "tcp_ecn", () => ipv4.SysctlTcpEcn, v => ipv4.SysctlTcpEcn = v, 0, 2);
+        Int(table, "tcp_ecn_fallback", () => ipv4.SysctlTcpEcnFallback ? 1 : 0, v => ipv4.SysctlTcpEcnFallback = v != 0, 0, 1);
         Bool(table, "tcp_stdurg", () => ipv4.SysctlTcpStdurg, v => ipv4.SysctlTcpStdurg = v);
         Int(table, "tcp_min_snd_mss", () => ipv4.SysctlTcpMinSndMss, v => ipv4.SysctlTcpMinSndMss = v, 48, 65535);
         Int(table, "tcp_app_win", () => ipv4.SysctlTcpAppWin, v => ipv4.SysctlTcpAppWin = v, 0, 31);
