@@ -293,6 +293,9 @@ internal sealed class TcpFlow
         HostPort = th.Source;
     }
 
+    /// <summary>Has the host's sequence numbers be told from a later byte on.</summary>
+    public void Rebase(uint acked) => HostIsn += acked;
+
     /// <summary>A timestamp of the host's is told as milliseconds since its first.</summary>
     public string Timestamp(uint value, uint echo)
     {

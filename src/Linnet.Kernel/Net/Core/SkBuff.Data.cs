@@ -203,6 +203,43 @@ public sealed partial class SkBuff
         return true;
     }
 
+    /// <summary>
+    /// Moves the first <paramref name="length"/> bytes, which have to lie in fragments, to the end of <paramref name="to"/>
+    /// (<c>skb_shift</c>). The memory that they stand for moves with them.
+    /// </summary>
+    /// <returns>False, with nothing changed, when there is no room or the data lies in the head.</returns>
+    public bool ShiftTo(SkBuff to, int length)
+    {
+        Bug.On(length > Len);
+        if (HeadLen != 0 || NrFrags == 0)
+            return false;
+        int touched = 0;
+        for (int bytes = 0; bytes < length; touched++)
+            bytes += frags[touched].Size;
+        bool joins = to.NrFrags > 0 && Joins(to.frags[to.NrFrags - 1], frags[0]);
+        if (to.NrFrags + touched - (joins ? 1 : 0) > MaxFrags)
+            return false;
+        for (int i = 0, left = length; i < touched; i++)
+        {
+            int size = Math.Min(left, frags[i].Size);
+            left -= size;
+            if (i == 0 && joins)
+            {
+                to.GrowLastFrag(size);
+                continue;
+            }
+
+            frags[i].Page.Get();
+            to.AddFrag(frags[i].Page, frags[i].Offset, size);
+        }
+
+        Len -= length;
+        TakeFromFrags(length);
+        to.Truesize += length;
+        Truesize -= length;
+        return true;
+    }
+
     /// <summary>Copies data out of the packet (<c>skb_copy_bits</c>); the range has to lie inside of it.</summary>
     public void CopyBits(int offset, Span<byte> destination)
     {

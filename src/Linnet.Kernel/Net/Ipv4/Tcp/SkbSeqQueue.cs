@@ -91,13 +91,11 @@ public struct SkbSeqQueue
         if (index < Count - index)
         {
             start = (start - 1) & (ring!.Length - 1);
-            for (int i = 0; i < index; i++)
-                ring[Slot(i)] = ring[Slot(i + 1)];
+            MoveDown(1, index);
         }
         else
         {
-            for (int i = Count; i > index; i--)
-                ring![Slot(i)] = ring[Slot(i - 1)];
+            MoveUp(index, Count - index);
         }
 
         ring![Slot(index)] = skb;
@@ -113,15 +111,13 @@ public struct SkbSeqQueue
         Bug.On((uint)index >= (uint)Count);
         if (index < Count - 1 - index)
         {
-            for (int i = index; i > 0; i--)
-                ring![Slot(i)] = ring[Slot(i - 1)];
+            MoveUp(0, index);
             ring![start] = null;
             start = (start + 1) & (ring.Length - 1);
         }
         else
         {
-            for (int i = index; i < Count - 1; i++)
-                ring![Slot(i)] = ring[Slot(i + 1)];
+            MoveDown(index + 1, Count - 1 - index);
             ring![Slot(Count - 1)] = null;
         }
 
@@ -137,6 +133,34 @@ public struct SkbSeqQueue
         Bug.On(Count != 0);
         ring = null;
         start = 0;
+    }
+
+    // Moves the references at a position and behind it one place towards the end; in pieces, as the ring wraps.
+    private readonly void MoveUp(int index, int count)
+    {
+        for (int last = index + count - 1; count > 0;)
+        {
+            int from = Slot(last);
+            int to = Slot(last + 1);
+            int length = Math.Min(count, Math.Min(from, to) + 1);
+            Array.Copy(ring!, from - length + 1, ring!, to - length + 1, length);
+            count -= length;
+            last -= length;
+        }
+    }
+
+    // The same, one place towards the beginning.
+    private readonly void MoveDown(int index, int count)
+    {
+        while (count > 0)
+        {
+            int from = Slot(index);
+            int to = Slot(index - 1);
+            int length = Math.Min(count, ring!.Length - Math.Max(from, to));
+            Array.Copy(ring, from, ring, to, length);
+            count -= length;
+            index += length;
+        }
     }
 
     private readonly int Slot(int index) => (start + index) & (ring!.Length - 1);

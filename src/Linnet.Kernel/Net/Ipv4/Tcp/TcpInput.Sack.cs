@@ -26,23 +26,87 @@ public static partial class TcpInput
         bool dsack = TcpCheckDsack(tp, ackSkb, blocks[..count], priorSndUna, ref state);
 
         // An ACK that is not too old may still have news.
-        if (TcpSeq.Before(ackSkb.TcpCb.AckSeq, priorSndUna - tp.MaxWindow) || tp.PacketsOut == 0)
+        if (TcpSeq.Before(ackSkb.TcpCb.AckSeq, priorSndUna - tp.MaxWindow))
+            return 0;
+        if (tp.PacketsOut == 0)
             return state.Flag;
+        count = KeepValidBlocks(tp, ackSkb, blocks[..count], priorSndUna, ref dsack);
         for (int i = 0; i < count; i++)
         {
-            bool duplicate = dsack && i == 0;
-            if (TcpIsSackblockValid(tp, duplicate, blocks[i].StartSeq, blocks[i].EndSeq))
-                SacktagBlock(tp, blocks[i], duplicate, ref state);
-            else if (duplicate)
-                tp.NetIncStats(tp.UndoMarker == 0 ? LinuxMib.TCPDSACKIgnoredNoUndo : LinuxMib.TCPDSACKIgnoredOld);
-            else if (TcpSeq.After(blocks[i].EndSeq, tp.SndUna))
-                tp.NetIncStats(LinuxMib.TCPSACKDiscard);
+            if (dsack && i == 0)
+                TcpSacktagWalk(tp, blocks[i], duplicate: true, ref state);
+            else
+                SacktagUnseen(tp, blocks[i], ref state);
         }
 
+        tp.RecvSackCache = default;
+        blocks[..count].CopyTo(tp.RecvSackCache);
+        ((Span<TcpSackBlock>)tp.RecvSackCache)[..count].Sort(static (a, b) => (int)(a.StartSeq - b.StartSeq));
+        tp.RecvSackCacheCount = (byte)count;
         if (tp.IcskCaState != TCP_CA_Loss || tp.UndoMarker != 0)
             TcpCheckSackReordering(tp, state.Reord, ts: false);
         TcpOutput.TcpVerifyLeftOut(tp);
         return state.Flag;
+    }
+
+    // Drops blocks that cannot be, or are of no use any more; counts them. The order stays.
+    private static int KeepValidBlocks(
+        TcpSock tp, SkBuff ackSkb, Span<TcpSackBlock> blocks, uint priorSndUna, ref bool dsack)
+    {
+        int kept = 0;
+        bool foundDsack = dsack;
+        for (int i = 0; i < blocks.Length; i++)
+        {
+            TcpSackBlock block = blocks[i];
+            bool duplicate = foundDsack && i == 0;
+            if (TcpIsSackblockValid(tp, duplicate, block.StartSeq, block.EndSeq))
+            {
+                if (TcpSeq.After(block.EndSeq, priorSndUna))
+                {
+                    blocks[kept++] = block;
+                    continue;
+                }
+            }
+            else if (duplicate)
+            {
+                tp.NetIncStats(tp.UndoMarker == 0 ? LinuxMib.TCPDSACKIgnoredNoUndo : LinuxMib.TCPDSACKIgnoredOld);
+            }
+            else if (ackSkb.TcpCb.AckSeq == tp.SndUna || TcpSeq.After(block.EndSeq, tp.SndUna))
+            {
+                // Others are old because ACKs were reordered.
+                tp.NetIncStats(LinuxMib.TCPSACKDiscard);
+            }
+
+            dsack &= i != 0;
+        }
+
+        return kept;
+    }
+
+    // Marks what of a block the last ACK's blocks did not say already: that was marked then. Without this a peer could have
+    // the whole queue looked at again and again.
+    private static void SacktagUnseen(TcpSock tp, TcpSackBlock block, ref SacktagState state)
+    {
+        int cached = tp.SackedOut == 0 ? 0 : tp.RecvSackCacheCount;
+        for (int i = 0; i < cached; i++)
+        {
+            TcpSackBlock seen = tp.RecvSackCache[i];
+            if (!TcpSeq.Before(block.StartSeq, seen.EndSeq))
+                continue;
+            if (!TcpSeq.After(block.EndSeq, seen.StartSeq))
+                break;
+            if (TcpSeq.Before(block.StartSeq, seen.StartSeq))
+            {
+                TcpSackBlock before = new() { StartSeq = block.StartSeq, EndSeq = seen.StartSeq };
+                TcpSacktagWalk(tp, before, duplicate: false, ref state);
+            }
+
+            if (!TcpSeq.After(block.EndSeq, seen.EndSeq))
+                return;
+            block.StartSeq = seen.EndSeq;
+        }
+
+        TcpSacktagWalk(tp, block, duplicate: false, ref state);
     }
 
     // The option's place was noted when the header was parsed, and that it ends inside of the header.
@@ -141,137 +205,6 @@ public static partial class TcpInput
         if (!TcpSeq.Before(startSeq, tp.UndoMarker))
             return true;
         return TcpSeq.After(endSeq, tp.UndoMarker) && !TcpSeq.Before(startSeq, endSeq - tp.MaxWindow);
-    }
-
-    // Marks the packets of one block; large packets are cut at its ends.
-    private static void SacktagBlock(TcpSock tp, TcpSackBlock block, bool duplicate, ref SacktagState state)
-    {
-        int index = tp.RtxQueue.LowerBound(block.StartSeq);
-
-        // The packet before may reach into the block.
-        if (index > 0 && TcpSeq.After(tp.RtxQueue[index - 1].TcpCb.EndSeq, block.StartSeq))
-            index--;
-        for (; index < tp.RtxQueue.Count; index++)
-        {
-            SkBuff skb = tp.RtxQueue[index];
-            if (!TcpSeq.Before(skb.TcpCb.Seq, block.EndSeq))
-                break;
-            int inSack = TcpMatchSkbToSack(tp, skb, block.StartSeq, block.EndSeq);
-            if (inSack < 0)
-                break;
-            if (inSack > 0)
-                TcpSacktagOne(tp, skb, duplicate, ref state);
-        }
-    }
-
-    /// <summary>Whether a packet is covered by a block; cuts it when only some of its segments are.</summary>
-    /// <returns>1, 0, or a negative number when nothing behind it is covered.</returns>
-    [Linux("tcp_match_skb_to_sack")]
-    private static int TcpMatchSkbToSack(TcpSock tp, SkBuff skb, uint startSeq, uint endSeq)
-    {
-        ref TcpSkbCb tcb = ref skb.TcpCb;
-        bool inSack = !TcpSeq.After(startSeq, tcb.Seq);
-        if (inSack && !TcpSeq.Before(endSeq, tcb.EndSeq))
-            return 1;
-        if (tcb.TcpGsoSegs <= 1 || !TcpSeq.After(tcb.EndSeq, startSeq))
-            return 0;
-        int mss = tcb.TcpGsoSize;
-        int length = (int)(inSack ? endSeq - tcb.Seq : startSeq - tcb.Seq);
-        if (length < mss)
-        {
-            if (inSack)
-                return -1;
-            length = mss;
-        }
-        else if (length > mss)
-        {
-            // Whole segments only: what is sacked in part stays unsacked.
-            int rounded = length / mss * mss;
-            if (!inSack && rounded < length)
-                rounded += mss;
-            length = rounded;
-        }
-
-        if (length >= skb.Len && !inSack)
-            return 0;
-        if (length < skb.Len && TcpOutput.TcpFragment(tp, skb, length, mss, sent: true) != 0)
-            return -1;
-        return inSack ? 1 : 0;
-    }
-
-    [Linux("tcp_sacktag_one")]
-    private static void TcpSacktagOne(TcpSock tp, SkBuff skb, bool duplicate, ref SacktagState state)
-    {
-        ref TcpSkbCb tcb = ref skb.TcpCb;
-        uint segments = tcb.TcpGsoSegs;
-        if (duplicate && (tcb.Sacked & TCPCB_RETRANS) != 0)
-        {
-            if (tp.UndoMarker != 0 && tp.UndoRetrans > 0 && TcpSeq.After(tcb.EndSeq, tp.UndoMarker))
-                tp.UndoRetrans = Math.Max(0, tp.UndoRetrans - (int)segments);
-            if ((tcb.Sacked & TCPCB_SACKED_ACKED) != 0 && TcpSeq.Before(tcb.Seq, state.Reord))
-                state.Reord = tcb.Seq;
-        }
-
-        if (!TcpSeq.After(tcb.EndSeq, tp.SndUna))
-            return;
-        if ((tcb.Sacked & TCPCB_SACKED_ACKED) == 0)
-        {
-            TcpRecovery.TcpRackAdvance(tp, tcb.Sacked, tcb.EndSeq, skb.Tstamp);
-            NewlySacked(tp, skb, ref state);
-            tp.TsortedUnlink(skb);
-            TcpRate.TcpRateSkbDelivered(tp, skb, ref state.Rate);
-            if (TcpSeq.After(tcb.EndSeq, tp.HighestSack))
-                tp.HighestSack = tcb.EndSeq;
-        }
-
-        if (duplicate && (tcb.Sacked & TCPCB_SACKED_RETRANS) != 0)
-        {
-            tcb.Sacked &= unchecked((byte)~TCPCB_SACKED_RETRANS);
-            tp.RetransOut -= segments;
-        }
-    }
-
-    private static void NewlySacked(TcpSock tp, SkBuff skb, ref SacktagState state)
-    {
-        ref TcpSkbCb tcb = ref skb.TcpCb;
-        uint segments = tcb.TcpGsoSegs;
-        if ((tcb.Sacked & TCPCB_SACKED_RETRANS) != 0)
-        {
-            // One that is not taken for lost has its retransmission still on the way.
-            if ((tcb.Sacked & TCPCB_LOST) != 0)
-            {
-                tcb.Sacked &= unchecked((byte)~(TCPCB_LOST | TCPCB_SACKED_RETRANS));
-                tp.LostOut -= segments;
-                tp.RetransOut -= segments;
-            }
-        }
-        else
-        {
-            if ((tcb.Sacked & TCPCB_RETRANS) == 0)
-            {
-                // An original that arrived behind later ones.
-                if (TcpSeq.Before(tcb.Seq, TcpHighestSackSeq(tp)) && TcpSeq.Before(tcb.Seq, state.Reord))
-                    state.Reord = tcb.Seq;
-                if (!TcpSeq.After(tcb.EndSeq, tp.HighSeq))
-                    state.Flag |= FLAG_ORIG_SACK_ACKED;
-                if (state.FirstSackt == 0)
-                    state.FirstSackt = skb.Tstamp;
-                state.LastSackt = skb.Tstamp;
-            }
-
-            if ((tcb.Sacked & TCPCB_LOST) != 0)
-            {
-                tcb.Sacked &= unchecked((byte)~TCPCB_LOST);
-                tp.LostOut -= segments;
-            }
-        }
-
-        tcb.Sacked |= TCPCB_SACKED_ACKED;
-        state.Flag |= FLAG_DATA_SACKED;
-        tp.SackedOut += segments;
-        state.SackDelivered += segments;
-        if (tp.LostSkbHint != null && TcpSeq.Before(tcb.Seq, tp.LostSkbHint.TcpCb.Seq))
-            tp.LostCntHint += (int)segments;
     }
 
     /// <summary>Something below the highest sacked was filled by an original: the network reorders by so much.</summary>

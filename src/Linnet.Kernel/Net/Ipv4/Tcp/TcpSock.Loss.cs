@@ -27,6 +27,18 @@ public sealed partial class TcpSock
     /// <summary>Sacked segments before <see cref="LostSkbHint"/>.</summary>
     public int LostCntHint;
 
+    /// <summary>
+    /// SACK blocks of the last ACK, in the order of their beginnings; of use while something is sacked
+    /// (<c>recv_sack_cache</c>).
+    /// </summary>
+    public TcpSackBlocks RecvSackCache;
+
+    /// <summary>How many there are.</summary>
+    public byte RecvSackCacheCount;
+
+    /// <summary>Packets that were looked at for SACK blocks so far: what a peer makes us do.</summary>
+    public long SackPacketsVisited;
+
     /// <summary>Whether a packet is among those that RACK looks at.</summary>
     public bool IsTsorted(SkBuff skb) => skb.Prev != null || TsortedSentQueue.First == skb;
 
