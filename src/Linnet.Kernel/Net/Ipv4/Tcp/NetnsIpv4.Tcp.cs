@@ -153,6 +153,12 @@ public sealed partial class NetnsIpv4
     /// <summary><c>tcp_mtu_probe_floor</c>, bytes.</summary>
     public int SysctlTcpMtuProbeFloor = 48;
 
+    /// <summary><c>tcp_probe_interval</c>: seconds until an ended search begins again.</summary>
+    public uint SysctlTcpProbeInterval = 600;
+
+    /// <summary><c>tcp_probe_threshold</c>: range in bytes that is not worth a search.</summary>
+    public int SysctlTcpProbeThreshold = 8;
+
     /// <summary><c>tcp_min_snd_mss</c>, bytes.</summary>
     public int SysctlTcpMinSndMss = 48;
 

@@ -49,6 +49,8 @@ public static partial class TcpInput
             CountAcked(tp, priorFack, priorSacked, ref state);
         else if (left != null && rttUpdate && sackRttUs >= 0 && sackRttUs > ElapsedUs(tp, left.Tstamp))
             state.Flag |= FLAG_SET_XMIT_TIMER;
+        if (tp.IcskMtup.ProbeSize != 0 && !TcpSeq.After(tp.MtuProbeSeqEnd, tp.SndUna))
+            TcpMtupProbeSuccess(tp);
         if (tp.IcskCaOps.WantsPktsAcked)
         {
             tp.IcskCaOps.PktsAcked(

@@ -128,6 +128,8 @@ public static partial class TcpInput
             return false;
         }
 
+        if (ProbeWasLost(tp))
+            return false;
         TcpEnterRecovery(tp, (flag & FLAG_ECE) != 0);
         return true;
     }

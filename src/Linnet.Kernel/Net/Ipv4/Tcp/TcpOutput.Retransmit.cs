@@ -33,6 +33,8 @@ public static partial class TcpOutput
     [Linux("__tcp_retransmit_skb")]
     internal static int TcpRetransmitSkbCore(TcpSock tp, SkBuff skb, int segs)
     {
+        // Whether a probe arrived cannot be told any more.
+        tp.IcskMtup.ProbeSize = 0;
         TrimAcked(tp, skb);
         if (tp.IcskAfOps.RebuildHeader(tp) != 0)
             return -EHOSTUNREACH;

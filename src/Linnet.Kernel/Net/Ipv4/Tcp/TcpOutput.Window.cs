@@ -163,6 +163,8 @@ public static partial class TcpOutput
         tp.IcskMtup.SearchHigh = tp.RxOpt.MssClamp + Tcphdr.Size + tp.IcskAfOps.NetHeaderLen;
         tp.IcskMtup.SearchLow = TcpMssToMtu(tp, tp.Ipv4.SysctlTcpBaseMss);
         tp.IcskMtup.ProbeSize = 0;
+        if (tp.IcskMtup.Enabled)
+            tp.IcskMtup.ProbeTimestamp = tp.TcpClockCache;
     }
 
     /// <summary>

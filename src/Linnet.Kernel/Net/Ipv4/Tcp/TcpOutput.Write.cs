@@ -87,6 +87,15 @@ public static partial class TcpOutput
         bool isRwndLimited = false;
         uint sentPkts = 0;
         TcpMstampRefresh(tp);
+        if (pushOne == 0)
+        {
+            int probed = TcpMtuProbe(tp);
+            if (probed == 0)
+                return false;
+            if (probed > 0)
+                sentPkts = 1;
+        }
+
         int maxSegs = TcpTsoSegs(tp, mssNow);
         while (tp.TcpSendHead is { } skb)
         {

@@ -39,6 +39,12 @@ public sealed partial class TcpSock
     /// <summary>Packets that were looked at for SACK blocks so far: what a peer makes us do.</summary>
     public long SackPacketsVisited;
 
+    /// <summary>Where the probe for a larger path MTU begins.</summary>
+    public uint MtuProbeSeqStart;
+
+    /// <summary>Where it ends.</summary>
+    public uint MtuProbeSeqEnd;
+
     /// <summary>Whether a packet is among those that RACK looks at.</summary>
     public bool IsTsorted(SkBuff skb) => skb.Prev != null || TsortedSentQueue.First == skb;
 

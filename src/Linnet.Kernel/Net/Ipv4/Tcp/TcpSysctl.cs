@@ -86,6 +86,9 @@ internal static class TcpSysctl
             table, "tcp_thin_linear_timeouts", () => ipv4.SysctlTcpThinLinearTimeouts, v => ipv4.SysctlTcpThinLinearTimeouts = v);
         Int(table, "tcp_mtu_probing", () => ipv4.SysctlTcpMtuProbing, v => ipv4.SysctlTcpMtuProbing = v, 0, 255);
         Int(table, "tcp_base_mss", () => ipv4.SysctlTcpBaseMss, v => ipv4.SysctlTcpBaseMss = v);
+        table.Register("net.ipv4.tcp_probe_interval", new SysctlInt(
+            () => ipv4.SysctlTcpProbeInterval, v => ipv4.SysctlTcpProbeInterval = (uint)v, 0, uint.MaxValue));
+        Int(table, "tcp_probe_threshold", () => ipv4.SysctlTcpProbeThreshold, v => ipv4.SysctlTcpProbeThreshold = v);
         Int(table, "tcp_mtu_probe_floor", () => ipv4.SysctlTcpMtuProbeFloor, v => ipv4.SysctlTcpMtuProbeFloor = v, 48, 65535);
     }
 
