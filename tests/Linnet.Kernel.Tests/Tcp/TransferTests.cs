@@ -138,7 +138,9 @@ public sealed class TransferTests
     {
         double clean = TimeOf(loss: 0);
         double lossy = TimeOf(loss: 0.003);
-        Assert.InRange(lossy, clean, clean * 3);
+
+        // It may even be a better moment to end slow start than HyStart finds.
+        Assert.InRange(lossy, clean * 0.8, clean * 3);
     }
 
     private static NetemOptions Randomly(Random random) => new()

@@ -24,6 +24,14 @@ public partial class Sock
     /// <summary>Truesize in the backlog; atomic reads.</summary>
     public int BacklogLen => backlogLen;
 
+    /// <summary>
+    /// The packet that came last to the backlog, which a protocol may join another to; ask with <see cref="BhLockSock"/> held.
+    /// </summary>
+    internal SkBuff? BacklogTail => backlogTail;
+
+    /// <summary>The last packet of the backlog grew by so much truesize.</summary>
+    internal void BacklogTailGrew(int truesize) => backlogLen += truesize;
+
     /// <summary>Owns the socket; waits for another owner to be done (<c>lock_sock</c>).</summary>
     public void LockSock()
     {

@@ -78,6 +78,18 @@ public sealed partial class NetnsIpv4
     /// <summary><c>tcp_ecn_fallback</c>: a SYN that is sent again does not offer ECN (RFC 3168 6.1.1.1).</summary>
     public bool SysctlTcpEcnFallback = true;
 
+    /// <summary><c>tcp_comp_sack_delay_ns</c>: longest time for which ACKs of data out of order are held back.</summary>
+    public long SysctlTcpCompSackDelayNs = Clock.NsecPerMsec;
+
+    /// <summary><c>tcp_comp_sack_slack_ns</c>: how much later it may be.</summary>
+    public long SysctlTcpCompSackSlackNs = 100 * Clock.NsecPerUsec;
+
+    /// <summary><c>tcp_comp_sack_nr</c>: ACKs that one may stand for; 0 for none.</summary>
+    public int SysctlTcpCompSackNr = 44;
+
+    /// <summary><c>tcp_backlog_ack_defer</c>: one ACK for all segments of a backlog.</summary>
+    public bool SysctlTcpBacklogAckDefer = true;
+
     /// <summary><c>tcp_recovery</c>: bits of <c>TCP_RACK_*</c>.</summary>
     public int SysctlTcpRecovery = TcpRecovery.TCP_RACK_LOSS_DETECTION;
 

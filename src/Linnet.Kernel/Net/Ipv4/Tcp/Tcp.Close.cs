@@ -51,7 +51,7 @@ public static partial class Tcp
         TcpCloseCore(tp, timeout);
         tp.ReleaseSock();
         if (!tp.SkNetRefcnt)
-            tp.InetCskClearXmitTimers();
+            TcpTimer.TcpClearXmitTimers(tp);
         tp.SockPut();
     }
 
@@ -77,7 +77,7 @@ public static partial class Tcp
             tp.SkErr = ECONNRESET;
         }
 
-        tp.InetCskClearXmitTimers();
+        TcpTimer.TcpClearXmitTimers(tp);
         tp.SkReceiveQueue.Purge();
         tp.CopiedSeq = tp.RcvNxt;
         tp.UrgData = 0;

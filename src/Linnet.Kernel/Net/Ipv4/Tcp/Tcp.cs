@@ -87,7 +87,7 @@ public static partial class Tcp
         if (tp.SkState is TCP_SYN_SENT or TCP_SYN_RECV)
             tp.Ipv4.TcpStatistics.Inc(TcpMib.AttemptFails);
         TcpSetState(tp, TCP_CLOSE);
-        tp.InetCskClearXmitTimers();
+        TcpTimer.TcpClearXmitTimers(tp);
         tp.SkShutdown = Sock.SHUTDOWN_MASK;
         if (!tp.SockFlag(SockFlags.Dead))
             tp.SkStateChange(tp);

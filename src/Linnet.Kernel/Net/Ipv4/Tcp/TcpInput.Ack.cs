@@ -148,7 +148,10 @@ public static partial class TcpInput
         if (TcpAckIsDubious(tp, flag))
         {
             bool duplicate = (flag & (FLAG_SND_UNA_ADVANCED | FLAG_NOT_DUP | FLAG_DSACKING_ACK)) == 0;
-            TcpFastretransAlert(tp, priorSndUna, duplicate ? 1 : 0, ref flag, ref rexmit);
+
+            // Several that were joined in the backlog count each.
+            int numDupack = !duplicate ? 0 : (flag & FLAG_DATA) != 0 ? 1 : Math.Max(1, skb.GsoSegs);
+            TcpFastretransAlert(tp, priorSndUna, numDupack, ref flag, ref rexmit);
         }
 
         if ((flag & FLAG_SET_XMIT_TIMER) != 0)

@@ -206,6 +206,12 @@ public static partial class TcpInput
             tp.TcpAdjustRcvSsthresh();
         if (tp.SkRmemAlloc <= tp.SkRcvbuf)
             return true;
+        TcpCollapseOfoQueue(tp);
+        TcpCollapse(tp, ref tp.SkReceiveQueue, tp.CopiedSeq, tp.RcvNxt);
+        if (tp.SkRmemAlloc <= tp.SkRcvbuf)
+            return true;
+
+        // Copying did not help: what can be sent again goes.
         TcpPruneOfoQueue(tp, incoming);
         if (tp.SkRmemAlloc <= tp.SkRcvbuf)
             return true;
@@ -270,12 +276,68 @@ public static partial class TcpInput
     {
         bool secondFull = tp.RcvNxt - tp.RcvWup > (uint)tp.IcskAck.RcvMss
             && (tp.RcvNxt - tp.CopiedSeq < (uint)tp.SkRcvlowat || TcpOutput.TcpSelectWindowCore(tp) >= tp.RcvWnd);
-        bool now = secondFull || TcpInQuickackMode(tp) || (tp.IcskAck.Pending & InetConnectionSock.ICSK_ACK_NOW) != 0
-            || ofoPossible && !tp.OutOfOrderQueue.IsEmpty;
-        if (now)
-            TcpOutput.TcpSendAck(tp);
-        else
+        if (secondFull || TcpInQuickackMode(tp) || (tp.IcskAck.Pending & InetConnectionSock.ICSK_ACK_NOW) != 0)
+        {
+            // For all of the backlog one is enough.
+            if (tp.SockOwnedByUser && tp.Ipv4.SysctlTcpBacklogAckDefer)
+                tp.AckDeferred = true;
+            else
+                TcpOutput.TcpSendAck(tp);
+        }
+        else if (!ofoPossible || tp.OutOfOrderQueue.IsEmpty)
+        {
             TcpOutput.TcpSendDelayedAck(tp);
+        }
+        else if (!CompressAck(tp))
+        {
+            TcpOutput.TcpSendAck(tp);
+        }
+    }
+
+    // The ACK of data out of order: the first three go at once, as they start fast retransmit; of those behind one goes each
+    // twentieth of a round trip, at most so many later.
+    private static bool CompressAck(TcpSock tp)
+    {
+        NetnsIpv4 ipv4 = tp.Ipv4;
+        if (!tp.TcpIsSack || tp.CompressedAck >= ipv4.SysctlTcpCompSackNr)
+            return false;
+        if (tp.CompressedAckRcvNxt != tp.RcvNxt)
+        {
+            tp.CompressedAckRcvNxt = tp.RcvNxt;
+            tp.DupAckCounter = 0;
+        }
+
+        if (tp.DupAckCounter < TCP_FASTRETRANS_THRESH)
+        {
+            tp.DupAckCounter++;
+            return false;
+        }
+
+        tp.CompressedAck++;
+        if (tp.CompressedAckTimer!.Pending)
+            return true;
+        uint rttUs = tp.RcvRttEst.RttUs;
+        if (tp.SrttUs != 0 && tp.SrttUs < rttUs)
+            rttUs = tp.SrttUs;
+        long delay = Math.Min(ipv4.SysctlTcpCompSackDelayNs, rttUs * (Clock.NsecPerUsec >> 3) / 20);
+
+        // Nothing else is due that it could go along with: it takes all of its slack.
+        tp.SkResetTimer(tp.CompressedAckTimer, tp.Machine.Clock.Now + delay + ipv4.SysctlTcpCompSackSlackNs);
+        return true;
+    }
+
+    /// <summary>Sends the ACK that stands for those that were held back.</summary>
+    [Linux("tcp_sack_compress_send_ack")]
+    internal static void TcpSackCompressSendAck(TcpSock tp)
+    {
+        if (tp.CompressedAck == 0)
+            return;
+        tp.SkStopTimer(tp.CompressedAckTimer!);
+
+        // One is sent: it was not saved.
+        tp.Ipv4.NetStatistics.Add(LinuxMib.TCPAckCompressed, tp.CompressedAck - 1);
+        tp.CompressedAck = 0;
+        TcpOutput.TcpSendAck(tp);
     }
 
     /// <summary>Whether ACKs are sent at once for now (<c>tcp_in_quickack_mode</c>).</summary>

@@ -6,6 +6,9 @@ namespace Linnet.Kernel.Net.Ipv4;
 /// <content>Payload that came before what precedes it, and the SACK blocks that tell the sender (RFC 2018, RFC 2883).</content>
 public static partial class TcpInput
 {
+    // Blocks that fit beside what else an ACK carries.
+    private const int TCP_SACK_BLOCKS_EXPECTED = 2;
+
     [Linux("tcp_data_queue_ofo")]
     private static void TcpDataQueueOfo(TcpSock tp, SkBuff skb)
     {
@@ -62,7 +65,7 @@ public static partial class TcpInput
 
                 TcpDsackSet(tp, seq, before.TcpCb.EndSeq);
             }
-            else if (before != null && TcpTryCoalesce(tp, before, skb))
+            else if (before != null && TcpOooTryCoalesce(tp, before, skb))
             {
                 if (tp.TcpIsSack)
                     TcpGrowWindow(tp, skb);
@@ -79,6 +82,15 @@ public static partial class TcpInput
         if (tp.TcpIsSack)
             TcpGrowWindow(tp, skb);
         tp.SkbSetOwnerR(skb);
+    }
+
+    // Packets that were joined are told apart by their count alone when they are dropped after all.
+    private static bool TcpOooTryCoalesce(TcpSock tp, SkBuff to, SkBuff from)
+    {
+        if (!TcpTryCoalesce(tp, to, from))
+            return false;
+        to.GsoSegs = Math.Min(Math.Max(1, to.GsoSegs) + Math.Max(1, from.GsoSegs), ushort.MaxValue);
+        return true;
     }
 
     private static void DropCovered(TcpSock tp, SkBuff skb, uint seq, uint endSeq)
@@ -198,6 +210,10 @@ public static partial class TcpInput
         {
             if (!TcpSackExtend(ref blocks[i], seq, endSeq))
                 continue;
+
+            // What an ACK has no room for must have been told before.
+            if (i >= TCP_SACK_BLOCKS_EXPECTED)
+                TcpSackCompressSendAck(tp);
             TcpSackBlock extended = blocks[i];
             blocks[..i].CopyTo(blocks[1..]);
             blocks[0] = extended;
@@ -205,6 +221,8 @@ public static partial class TcpInput
             return;
         }
 
+        if (count >= TCP_SACK_BLOCKS_EXPECTED)
+            TcpSackCompressSendAck(tp);
         count = Math.Min(count, TCP_NUM_SACKS - 1);
         blocks[..count].CopyTo(blocks[1..]);
         blocks[0] = new TcpSackBlock { StartSeq = seq, EndSeq = endSeq };

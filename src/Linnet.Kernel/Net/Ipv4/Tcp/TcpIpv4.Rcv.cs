@@ -214,20 +214,6 @@ public static partial class TcpIpv4
         return 0;
     }
 
-    /// <summary>Leaves a segment for the owner of the socket.</summary>
-    /// <returns>False when too much waits there already.</returns>
-    [Linux("tcp_add_backlog")]
-    private static bool TcpAddBacklog(TcpSock tp, SkBuff skb)
-    {
-        skb.Dst = null;
-        // Only the owner can make room, so there is a little more than the receive buffer allows.
-        long limit = ((long)tp.SkRcvbuf << 1) + (tp.SkSndbuf >> 1) + 64 * 1024;
-        if (tp.SkAddBacklog(skb, (int)Math.Min(limit, int.MaxValue)) == 0)
-            return true;
-        tp.NetIncStats(LinuxMib.TCPBacklogDrop);
-        return false;
-    }
-
     private static int DropAndPut(Sock sk, SkBuff skb)
     {
         Interlocked.Increment(ref sk.SkDrops);

@@ -28,7 +28,7 @@ public static partial class TcpIpv4
     [Linux("tcp_v4_destroy_sock")]
     public static void TcpV4DestroySock(TcpSock tp)
     {
-        tp.InetCskClearXmitTimers();
+        TcpTimer.TcpClearXmitTimers(tp);
         TcpCong.TcpCleanupCongestionControl(tp);
         Tcp.TcpWriteQueuePurge(tp);
         Tcp.OutOfOrderQueuePurge(tp);

@@ -183,6 +183,13 @@ public static partial class TcpOutput
     [Linux("tcp_event_ack_sent")]
     private static void TcpEventAckSent(TcpSock tp, uint rcvNxt)
     {
+        if (tp.CompressedAck != 0)
+        {
+            tp.Ipv4.NetStatistics.Add(LinuxMib.TCPAckCompressed, tp.CompressedAck);
+            tp.CompressedAck = 0;
+            tp.SkStopTimer(tp.CompressedAckTimer!);
+        }
+
         if (rcvNxt != tp.RcvNxt)
             return;
         TcpDecQuickackMode(tp);

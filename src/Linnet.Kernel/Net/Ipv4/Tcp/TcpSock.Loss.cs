@@ -45,6 +45,23 @@ public sealed partial class TcpSock
     /// <summary>Where it ends.</summary>
     public uint MtuProbeSeqEnd;
 
+    /// <summary>
+    /// An ACK is due for segments of the backlog (<c>TCP_ACK_DEFERRED</c>); the owner alone sets it and looks at it.
+    /// </summary>
+    public bool AckDeferred;
+
+    /// <summary>Sends the ACK that stands for those that were held back (<c>compressed_ack_timer</c>).</summary>
+    public TimerList? CompressedAckTimer;
+
+    /// <summary>ACKs of data out of order that were held back.</summary>
+    public byte CompressedAck;
+
+    /// <summary>ACKs that went at once since <see cref="CompressedAckRcvNxt"/>.</summary>
+    public byte DupAckCounter;
+
+    /// <summary><see cref="RcvNxt"/> that these ACKs are of.</summary>
+    public uint CompressedAckRcvNxt;
+
     /// <summary>Whether a packet is among those that RACK looks at.</summary>
     public bool IsTsorted(SkBuff skb) => skb.Prev != null || TsortedSentQueue.First == skb;
 

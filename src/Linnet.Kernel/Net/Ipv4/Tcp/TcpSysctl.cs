@@ -76,6 +76,12 @@ internal static class TcpSysctl
     private static void Recovery(SysctlTable table, NetnsIpv4 ipv4)
     {
         Bool(table, "tcp_dsack", () => ipv4.SysctlTcpDsack, v => ipv4.SysctlTcpDsack = v);
+        table.Register("net.ipv4.tcp_comp_sack_delay_ns", new SysctlInt(
+            () => ipv4.SysctlTcpCompSackDelayNs, v => ipv4.SysctlTcpCompSackDelayNs = v, 0, long.MaxValue));
+        table.Register("net.ipv4.tcp_comp_sack_slack_ns", new SysctlInt(
+            () => ipv4.SysctlTcpCompSackSlackNs, v => ipv4.SysctlTcpCompSackSlackNs = v, 0, long.MaxValue));
+        Int(table, "tcp_comp_sack_nr", () => ipv4.SysctlTcpCompSackNr, v => ipv4.SysctlTcpCompSackNr = v, 0, 255);
+        Bool(table, "tcp_backlog_ack_defer", () => ipv4.SysctlTcpBacklogAckDefer, v => ipv4.SysctlTcpBacklogAckDefer = v);
         Int(table, "tcp_recovery", () => ipv4.SysctlTcpRecovery, v => ipv4.SysctlTcpRecovery = v, 0, 255);
         Int(table, "tcp_early_retrans", () => ipv4.SysctlTcpEarlyRetrans, v => ipv4.SysctlTcpEarlyRetrans = v, 0, 4);
         Int(table, "tcp_frto", () => ipv4.SysctlTcpFrto, v => ipv4.SysctlTcpFrto = v, 0, 255);

@@ -19,8 +19,11 @@ public static partial class TcpTimer
 
     /// <summary>Makes the timers of a new socket.</summary>
     [Linux("tcp_init_xmit_timers")]
-    public static void TcpInitXmitTimers(TcpSock tp) =>
+    public static void TcpInitXmitTimers(TcpSock tp)
+    {
         tp.InetCskInitXmitTimers(WriteTimer, DelackTimer, KeepaliveTimer);
+        tp.CompressedAckTimer = new TimerList(tp.Machine.Timers, CompressedAckTimer, tp);
+    }
 
     /// <summary>A time in µs as timers take it: whole milliseconds, rounded up, in ns (<c>usecs_to_jiffies</c>).</summary>
     internal static long UsecsToJiffies(long us) => (us + 999) / 1000 * Clock.NsecPerMsec;
@@ -34,7 +37,7 @@ public static partial class TcpTimer
     public static void TcpReleaseCb(TcpSock tp)
     {
         TcpTsqFlags flags = tp.TsqFlags;
-        if (flags == TcpTsqFlags.None)
+        if (flags == TcpTsqFlags.None && !tp.AckDeferred)
             return;
         tp.TsqFlags = TcpTsqFlags.None;
         if ((flags & TcpTsqFlags.WriteTimerDeferred) != 0)
@@ -53,6 +56,13 @@ public static partial class TcpTimer
         {
             tp.IcskAfOps.MtuReduced(tp);
             tp.SockPut();
+        }
+
+        if (tp.AckDeferred)
+        {
+            tp.AckDeferred = false;
+            if (tp.InetCskAckScheduled)
+                TcpOutput.TcpSendAck(tp);
         }
     }
 
@@ -89,12 +99,17 @@ public static partial class TcpTimer
     [Linux("tcp_delack_timer_handler")]
     private static void TcpDelackTimerHandler(TcpSock tp)
     {
-        if ((1 << tp.SkcState & (TCPF_CLOSE | TCPF_LISTEN)) != 0
-            || (tp.IcskAck.Pending & InetConnectionSock.ICSK_ACK_TIMER) == 0)
+        if ((1 << tp.SkcState & (TCPF_CLOSE | TCPF_LISTEN)) != 0)
+            return;
+        if (tp.CompressedAck != 0)
         {
+            TcpOutput.TcpMstampRefresh(tp);
+            TcpInput.TcpSackCompressSendAck(tp);
             return;
         }
 
+        if ((tp.IcskAck.Pending & InetConnectionSock.ICSK_ACK_TIMER) == 0)
+            return;
         TcpOutput.TcpMstampRefresh(tp);
         if (tp.IcskAck.Timeout > tp.TcpClockCache)
         {
