@@ -5,6 +5,7 @@ global using static Linnet.Kernel.Uapi.Errno;
 global using static Linnet.Kernel.Uapi.ErrQueueH;
 global using static Linnet.Kernel.Uapi.EventFdH;
 global using static Linnet.Kernel.Uapi.FcntlH;
+global using static Linnet.Kernel.Uapi.FibRulesH;
 global using static Linnet.Kernel.Uapi.FilterH;
 global using static Linnet.Kernel.Uapi.Icmp6H;
 global using static Linnet.Kernel.Uapi.IcmpH;

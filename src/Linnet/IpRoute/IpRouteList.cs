@@ -125,7 +125,7 @@ internal sealed class IpRouteList
 
     private IEnumerable<(FibTable Table, uint Prefix, int Length, FibAlias Alias)> Select(NetNamespace net)
     {
-        foreach (FibTable each in net.Ipv4.FibAllTables())
+        foreach (FibTable each in net.Ipv4.FibTables)
         {
             if (table != null && each.Id != table)
                 continue;

@@ -174,7 +174,7 @@ public class ArpTests
         Flowi4 fl4 = new() { Daddr = to, Flowi4Proto = IPPROTO_ICMP };
         Assert.Equal(0, Route.IpRouteOutputKey(wire.Net, ref fl4, out Rtable? rt));
         byte[] message = Wire.IcmpMessage(8, 0, 1, [mark]);
-        SkBuff skb = IpOutput.NewReply(wire.Net, rt!, in fl4, null, message.Length, 0, 64, IPPROTO_ICMP);
+        SkBuff skb = IpOutput.NewReply(wire.Net, rt!, in fl4, null, to, message.Length, 0, 64, IPPROTO_ICMP);
         message.CopyTo(skb.Put(message.Length));
         IpOutput.IpLocalOut(wire.Net, null, skb);
     });

@@ -127,6 +127,10 @@ public abstract class NeighTable
     [Linux("neigh_ifdown")]
     public void NeighIfdown(NetDevice dev) => RemoveWhere(n => n.Dev == dev);
 
+    /// <summary>The device lost its link: entries that were learned are forgotten, permanent ones stay.</summary>
+    [Linux("neigh_carrier_down")]
+    public void NeighCarrierDown(NetDevice dev) => RemoveWhere(n => n.Dev == dev && (n.NudState & Nud.PERMANENT) == 0);
+
     /// <summary>The device's link address changed: entries that were learned are forgotten, permanent ones stay.</summary>
     [Linux("neigh_changeaddr")]
     public void NeighChangeaddr(NetDevice dev) => RemoveWhere(n => n.Dev == dev && (n.NudState & Nud.PERMANENT) == 0);

@@ -201,6 +201,15 @@ public static partial class Arp
     public static Neighbour? Ipv4NeighLookup(NetDevice dev, uint nexthop) =>
         dev.Net.Ipv4.ArpTbl.Lookup(KeyOf(dev, nexthop), dev);
 
+    /// <summary>A device's link came or went: without it, what was learned of its neighbours may not be true any more.</summary>
+    [Linux("arp_netdev_event")]
+    internal static void ArpNetdevEvent(InDevice inDev)
+    {
+        NetDevice dev = inDev.Dev;
+        if (!dev.IsRunning && inDev.AndConf(Ipv4Devconf.ArpEvictNocarrier))
+            dev.Net.Ipv4.ArpTbl.NeighCarrierDown(dev);
+    }
+
     /// <summary>Sends a message.</summary>
     /// <param name="op">Operation, <c>ARPOP_*</c>.</param>
     /// <param name="destIp">Target's address.</param>

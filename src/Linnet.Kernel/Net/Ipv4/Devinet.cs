@@ -110,7 +110,7 @@ public static partial class Devinet
             list.Insert(at, ifa);
             inDev.IfaList = [.. list];
             IfaHashChanged(inDev.Dev.Net.Ipv4);
-            FibFrontend.FibAddIfaddr(ifa);
+            FibFrontend.FibInetaddrEvent(ifa);
         }
 
         Route.RtCacheFlush(inDev.Dev.Net);
@@ -147,6 +147,10 @@ public static partial class Devinet
         {
             FibFrontend.FibDelIfaddr(promote);
             InetInsertIfa(promote);
+        }
+        else if (inDev.IfaList.Length == 0)
+        {
+            FibFrontend.FibInetaddrGone(inDev.Dev);
         }
 
         Route.RtCacheFlush(inDev.Dev.Net);
@@ -226,8 +230,7 @@ public static partial class Devinet
         if (InetLookupIfaddr(net, addr) is { } ifa)
             return ifa.IfaDev.Dev;
         Flowi4 fl4 = new() { Daddr = addr };
-        FibTable? local = net.Ipv4.FibGetTable(RT_TABLE_LOCAL);
-        return local != null && local.Lookup(in fl4, out FibResult res, 0) == 0 && res.Type == RTN_LOCAL ? res.Nhc!.NhDev : null;
+        return IpFib.LookupLocal(net.Ipv4, in fl4, out FibResult res) == 0 && res.Type == RTN_LOCAL ? res.Nhc!.NhDev : null;
     }
 
     private static uint SelectFromOthers(NetNamespace net, int scope)
@@ -330,6 +333,8 @@ public static partial class Devinet
     {
         if (NetnsIpv4.Slot.Find(dev.Net.Slots) == null)
             return;
+        lock (dev.Net.Ipv4.AddressLock)
+            dev.Net.Ipv4.FibRules.FibRulesEvent(what, dev);
         InDevice? inDev = InDevice.Get(dev);
         if (inDev == null)
         {
@@ -344,10 +349,11 @@ public static partial class Devinet
                 InetdevUp(inDev);
                 break;
             case NetdevEvent.Down:
-                FibFrontend.FibDisableIp(dev, unregister: false);
+                FibFrontend.FibNetdevEvent(what, dev);
                 break;
-            case NetdevEvent.Change:
-                Route.RtCacheFlush(dev.Net);
+            case NetdevEvent.Change when dev.IsUp:
+                FibFrontend.FibNetdevEvent(what, dev);
+                Arp.ArpNetdevEvent(inDev);
                 break;
             case NetdevEvent.ChangeMtu:
                 FibSemantics.FibSyncMtu(dev);
@@ -358,13 +364,14 @@ public static partial class Devinet
             case NetdevEvent.ChangeAddr:
                 dev.Net.Ipv4.ArpTbl.NeighChangeaddr(dev);
                 Route.RtCacheFlush(dev.Net);
-                InetdevSendGratuitousArp(inDev);
+                if (inDev.MaxConf(Ipv4Devconf.ArpNotify) != 0)
+                    InetdevSendGratuitousArp(inDev);
                 break;
             case NetdevEvent.ChangeName:
                 InetdevChangename(inDev);
                 break;
             case NetdevEvent.Unregister:
-                FibFrontend.FibDisableIp(dev, unregister: true);
+                FibFrontend.FibNetdevEvent(what, dev);
                 InetdevDestroy(inDev);
                 break;
         }
@@ -383,8 +390,8 @@ public static partial class Devinet
             && !Array.Exists(inDev.IfaList, ifa => ifa.IfaLocal == INADDR_LOOPBACK);
         if (inherent)
             InetAddrAdd(dev, INADDR_LOOPBACK, 8, scope: RT_SCOPE_HOST);
-        FibFrontend.FibEnableIp(dev);
-        if (inDev.OrConf(Ipv4Devconf.ArpNotify))
+        FibFrontend.FibNetdevEvent(NetdevEvent.Up, dev);
+        if (inDev.MaxConf(Ipv4Devconf.ArpNotify) != 0)
             InetdevSendGratuitousArp(inDev);
     }
 

@@ -88,30 +88,51 @@ public static partial class FibFrontend
         FibMagic(0, PrefixType(dev), prefix, before.IfaPrefixlen, before, add: false);
     }
 
-    /// <summary>A device came up: the routes of its addresses are added.</summary>
-    internal static void FibEnableIp(NetDevice dev)
+    /// <summary>An address is listed: its routes are added, and those that lacked it work again.</summary>
+    [Linux("fib_inetaddr_event")]
+    internal static void FibInetaddrEvent(InIfaddr ifa)
+    {
+        FibAddIfaddr(ifa);
+        FibSemantics.FibSyncUp(ifa.IfaDev.Dev, RTNH_F_DEAD);
+    }
+
+    /// <summary>A device has no address any more: all routes over it go.</summary>
+    internal static void FibInetaddrGone(NetDevice dev) => FibDisableIp(dev, NetdevEvent.Down, force: true);
+
+    /// <summary>What happens to a device happens to the routes over it.</summary>
+    [Linux("fib_netdev_event")]
+    internal static void FibNetdevEvent(NetdevEvent what, NetDevice dev)
     {
         lock (dev.Net.Ipv4.AddressLock)
         {
-            foreach (InIfaddr ifa in InDevice.Get(dev)!.IfaList)
-                FibAddIfaddr(ifa);
+            switch (what)
+            {
+                case NetdevEvent.Up:
+                    foreach (InIfaddr ifa in InDevice.Get(dev)!.IfaList)
+                        FibAddIfaddr(ifa);
+                    FibSemantics.FibSyncUp(dev, RTNH_F_DEAD);
+                    break;
+                case NetdevEvent.Down or NetdevEvent.Unregister:
+                    FibDisableIp(dev, what, force: what == NetdevEvent.Unregister);
+                    break;
+                case NetdevEvent.Change when dev.IsRunning:
+                    FibSemantics.FibSyncUp(dev, RTNH_F_LINKDOWN);
+                    break;
+                case NetdevEvent.Change:
+                    FibSemantics.FibSyncDownDev(dev, what, force: false);
+                    break;
+            }
         }
 
         Route.RtCacheFlush(dev.Net);
     }
 
-    /// <summary>A device went down: the routes and the neighbours over it go.</summary>
+    // The routes and the neighbours over a device go.
     [Linux("fib_disable_ip")]
-    internal static void FibDisableIp(NetDevice dev, bool unregister)
+    private static void FibDisableIp(NetDevice dev, NetdevEvent what, bool force)
     {
-        lock (dev.Net.Ipv4.AddressLock)
-        {
-            if (FibSemantics.FibSyncDownDev(dev, unregister) > 0)
-                FibFlush(dev.Net);
-            else
-                Route.RtCacheFlush(dev.Net);
-        }
-
+        if (FibSemantics.FibSyncDownDev(dev, what, force) > 0)
+            FibFlush(dev.Net);
         dev.Net.Ipv4.ArpTbl.NeighIfdown(dev);
     }
 

@@ -5,7 +5,7 @@ namespace Linnet.Kernel.Net.Ipv4;
 
 /// <summary>What routes mean: types, next hops, and what happens to them when devices and addresses come and go.</summary>
 [LinuxFile("net/ipv4/fib_semantics.c")]
-public static class FibSemantics
+public static partial class FibSemantics
 {
     /// <summary>For each route type: the error that it stands for, and the nearest scope that it may have.</summary>
     internal static readonly (int Error, byte Scope)[] FibProps =
@@ -35,11 +35,16 @@ public static class FibSemantics
             return -EINVAL;
         if ((cfg.Flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) != 0)
             return -EINVAL;
-        FibNh nh = new() { NhOif = cfg.Oif, NhGw = cfg.Gw, NhFlags = cfg.Flags };
-        int err = CheckNexthop(net, cfg, scope, nh);
+        int err = IpMetricsConvert(cfg.Metrics, out RouteMetrics metrics);
         if (err < 0)
             return err;
-        if (cfg.Prefsrc != 0 && !FibValidPrefsrc(net, cfg, cfg.Prefsrc))
+        err = FibGetNhs(cfg, out FibNh[] nhs);
+        if (err < 0)
+            return err;
+        err = CheckNexthops(net, cfg, scope, nhs, out uint flags);
+        if (err < 0)
+            return err;
+        if (cfg.Prefsrc != 0 && FibProps[cfg.Type].Error == 0 && !FibValidPrefsrc(net, cfg, cfg.Prefsrc))
             return -EINVAL;
         FibInfo made = new()
         {
@@ -49,9 +54,11 @@ public static class FibSemantics
             FibPriority = cfg.Priority,
             FibPrefsrc = cfg.Prefsrc,
             FibTbId = cfg.Table,
-            FibMetrics = Limit(cfg.Metrics),
-            Nhs = [nh],
+            FibFlags = cfg.Flags | flags,
+            FibMetrics = metrics,
+            Nhs = nhs,
         };
+        FibRebalance(made);
         info = net.Ipv4.FibInfos.Share(made);
         return 0;
     }
@@ -66,57 +73,59 @@ public static class FibSemantics
         return Devinet.InetSelectAddr(nh.NhDev!, nh.NhGw, res.Fi.FibScope);
     }
 
-    /// <summary>Whether the next hop of a route is on a device (<c>fib_info_nh_uses_dev</c>).</summary>
-    public static bool FibInfoNhUsesDev(FibInfo fi, NetDevice dev) => fi.Nh.NhDev == dev;
-
-    /// <summary>The next hops over a device that went down do not work any more (<c>fib_sync_down_dev</c>).</summary>
-    /// <returns>How many routes died.</returns>
-    [Linux("fib_sync_down_dev")]
-    internal static int FibSyncDownDev(NetDevice dev, bool force)
+    /// <summary>Whether one of the next hops of a route is on a device (<c>fib_info_nh_uses_dev</c>).</summary>
+    public static bool FibInfoNhUsesDev(FibInfo fi, NetDevice dev)
     {
-        int died = 0;
-        foreach (FibInfo fi in dev.Net.Ipv4.FibInfos.All)
+        foreach (FibNh nh in fi.Nhs)
         {
-            // Routes to local addresses stay while the device is only down, so that the host still answers for them.
-            if (fi.Nh.NhDev != dev || fi.Dead || (fi.FibScope == RT_SCOPE_HOST && !force))
-                continue;
-            fi.Nh.NhFlags |= RTNH_F_DEAD;
-            fi.Dead = true;
-            died++;
+            if (nh.NhDev == dev)
+                return true;
         }
 
-        return died;
+        return false;
     }
 
-    /// <summary>Routes with a preferred source that is local no more die (<c>fib_sync_down_addr</c>).</summary>
-    [Linux("fib_sync_down_addr")]
-    internal static int FibSyncDownAddr(NetDevice dev, uint local)
+    /// <summary>Whether a route has the priority and next hops that are said (<c>fib_nh_match</c>).</summary>
+    [Linux("fib_nh_match")]
+    internal static bool FibNhMatch(FibConfig cfg, FibInfo fi)
     {
-        int died = 0;
-        if (local == 0)
-            return 0;
-        foreach (FibInfo fi in dev.Net.Ipv4.FibInfos.All)
+        if (cfg.Priority != 0 && cfg.Priority != fi.FibPriority)
+            return false;
+        if (cfg.Oif != 0 || cfg.Gw != 0)
+            return (cfg.Oif == 0 || fi.Nh.NhOif == cfg.Oif) && (cfg.Gw == 0 || fi.Nh.NhGw == cfg.Gw);
+        if (cfg.Mp is not { } hops)
+            return true;
+        for (int i = 0; i < hops.Count; i++)
         {
-            if (fi.FibPrefsrc != local || fi.Dead)
-                continue;
-            fi.Dead = true;
-            died++;
+            if (i >= fi.Nhs.Length || (hops[i].Oif != 0 && hops[i].Oif != fi.Nhs[i].NhOif)
+                || (hops[i].Gw != 0 && hops[i].Gw != fi.Nhs[i].NhGw))
+                return false;
         }
 
-        return died;
+        return true;
     }
 
-    /// <summary>Path MTUs that were learned over a device may be wrong after its MTU changed (<c>fib_sync_mtu</c>).</summary>
-    [Linux("fib_sync_mtu")]
-    internal static void FibSyncMtu(NetDevice dev)
+    /// <summary>Whether a route has the metrics that are said (<c>fib_metrics_match</c>).</summary>
+    [Linux("fib_metrics_match")]
+    internal static bool FibMetricsMatch(FibConfig cfg, FibInfo fi)
+    {
+        for (int metric = RTAX_MTU; metric <= RTAX_MAX; metric++)
+        {
+            if (cfg.Metrics[metric] != 0 && cfg.Metrics[metric] != fi.FibMetrics[metric])
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Whether a next hop is a gateway's address on a device, for redirects (<c>ip_fib_check_default</c>).</summary>
+    [Linux("ip_fib_check_default")]
+    internal static bool IpFibCheckDefault(uint gw, NetDevice dev)
     {
         lock (dev.Net.Ipv4.AddressLock)
         {
-            foreach (FibInfo fi in dev.Net.Ipv4.FibInfos.All)
-            {
-                if (fi.Nh.NhDev == dev)
-                    fi.Nh.Exceptions.Clear();
-            }
+            return dev.Net.Ipv4.FibInfos.All.Any(fi => Array.Exists(
+                fi.Nhs, nh => nh.NhDev == dev && nh.NhGw == gw && (nh.NhFlags & RTNH_F_DEAD) == 0));
         }
     }
 
@@ -125,110 +134,26 @@ public static class FibSemantics
         RTN_LOCAL or RTN_NAT => RT_SCOPE_HOST,
         RTN_BROADCAST or RTN_ANYCAST => RT_SCOPE_LINK,
         RTN_MULTICAST => RT_SCOPE_LINK,
-        RTN_UNICAST => (byte)(cfg.Gw == 0 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE),
+        RTN_UNICAST => (byte)(cfg.Gw == 0 && cfg.Mp == null ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE),
         _ => RT_SCOPE_UNIVERSE,
     };
 
-    // fib_metrics_match's ranges: the MTU leaves room for a total length of 16 bits, the MSS for the two headers.
-    private static RouteMetrics Limit(RouteMetrics given)
+    // The MTU leaves room for a total length of 16 bits, the MSS for the two headers.
+    [Linux("ip_metrics_convert", "net/ipv4/metrics.c")]
+    private static int IpMetricsConvert(RouteMetrics given, out RouteMetrics metrics)
     {
         const uint LargestMtu = 65535 - 15;
         const uint LargestAdvmss = 65535 - 40;
+        metrics = given;
+        if ((given[RTAX_FEATURES] & ~(uint)RTAX_FEATURE_MASK) != 0)
+            return -EINVAL;
         if (given[RTAX_MTU] <= LargestMtu && given[RTAX_ADVMSS] <= LargestAdvmss && given[RTAX_HOPLIMIT] <= 255)
-            return given;
+            return 0;
         uint[] values = [.. Enumerable.Range(0, RTAX_MAX + 1).Select(i => given[i])];
-        return new RouteMetrics
-        {
-            [RTAX_LOCK] = values[RTAX_LOCK],
-            [RTAX_MTU] = Math.Min(values[RTAX_MTU], LargestMtu),
-            [RTAX_WINDOW] = values[RTAX_WINDOW],
-            [RTAX_RTT] = values[RTAX_RTT],
-            [RTAX_RTTVAR] = values[RTAX_RTTVAR],
-            [RTAX_SSTHRESH] = values[RTAX_SSTHRESH],
-            [RTAX_CWND] = values[RTAX_CWND],
-            [RTAX_ADVMSS] = Math.Min(values[RTAX_ADVMSS], LargestAdvmss),
-            [RTAX_REORDERING] = values[RTAX_REORDERING],
-            [RTAX_HOPLIMIT] = Math.Min(values[RTAX_HOPLIMIT], 255),
-            [RTAX_INITCWND] = values[RTAX_INITCWND],
-            [RTAX_FEATURES] = values[RTAX_FEATURES],
-            [RTAX_RTO_MIN] = values[RTAX_RTO_MIN],
-            [RTAX_INITRWND] = values[RTAX_INITRWND],
-            [RTAX_QUICKACK] = values[RTAX_QUICKACK],
-        };
-    }
-
-    private static int CheckNexthop(NetNamespace net, FibConfig cfg, byte scope, FibNh nh)
-    {
-        if (FibProps[cfg.Type].Error != 0)
-            return cfg.Gw != 0 || cfg.Oif != 0 ? -EINVAL : 0;
-        if (cfg.Type is not (RTN_UNICAST or RTN_LOCAL or RTN_BROADCAST or RTN_ANYCAST or RTN_MULTICAST))
-            return -EINVAL;
-        if (scope > RT_SCOPE_HOST)
-            return -EINVAL;
-        if (scope == RT_SCOPE_HOST)
-        {
-            // A local address: the gateway makes no sense.
-            if (cfg.Gw != 0)
-                return -EINVAL;
-            nh.NhScope = RT_SCOPE_NOWHERE;
-            nh.NhDev = net.Devices.DevGetByIndex(cfg.Oif);
-            return nh.NhDev == null ? -ENODEV : 0;
-        }
-
-        return cfg.Gw != 0 ? FibCheckNhV4Gw(net, nh, scope) : FibCheckNhNongw(net, nh);
-    }
-
-    [Linux("fib_check_nh_v4_gw")]
-    private static int FibCheckNhV4Gw(NetNamespace net, FibNh nh, byte scope)
-    {
-        if ((nh.NhFlags & RTNH_F_ONLINK) != 0)
-            return CheckOnlink(net, nh, scope);
-        Flowi4 fl4 = new()
-        {
-            Daddr = nh.NhGw,
-            Flowi4Scope = (byte)Math.Max(scope + 1, RT_SCOPE_LINK),
-            Flowi4Oif = nh.NhOif,
-            Flowi4Iif = Flowi4.LOOPBACK_IFINDEX,
-        };
-        int err = IpFib.FibLookup(net, in fl4, out FibResult res);
-        if (err < 0)
-            return err;
-        if (res.Type is not (RTN_UNICAST or RTN_LOCAL))
-            return -EINVAL;
-        if (res.Nhc?.NhDev is not { } dev)
-            return -EINVAL;
-        nh.NhScope = res.Scope;
-        nh.NhOif = dev.Ifindex;
-        nh.NhDev = dev;
-        return dev.IsUp ? 0 : -ENETDOWN;
-    }
-
-    private static int CheckOnlink(NetNamespace net, FibNh nh, byte scope)
-    {
-        if (scope >= RT_SCOPE_LINK)
-            return -EINVAL;
-        if (net.Devices.DevGetByIndex(nh.NhOif) is not { } dev)
-            return -ENODEV;
-        if (!dev.IsUp)
-            return -ENETDOWN;
-        if (FibFrontend.InetAddrTypeDevTable(net, dev, nh.NhGw) != RTN_UNICAST)
-            return -EINVAL;
-        nh.NhDev = dev;
-        nh.NhScope = RT_SCOPE_LINK;
-        return 0;
-    }
-
-    [Linux("fib_check_nh_nongw")]
-    private static int FibCheckNhNongw(NetNamespace net, FibNh nh)
-    {
-        if ((nh.NhFlags & (RTNH_F_PERVASIVE | RTNH_F_ONLINK)) != 0)
-            return -EINVAL;
-        if (net.Devices.DevGetByIndex(nh.NhOif) is not { } dev || InDevice.Get(dev) == null)
-            return -ENODEV;
-        if (!dev.IsUp)
-            return -ENETDOWN;
-        nh.NhDev = dev;
-        nh.NhScope = RT_SCOPE_HOST;
+        values[RTAX_MTU] = Math.Min(values[RTAX_MTU], LargestMtu);
+        values[RTAX_ADVMSS] = Math.Min(values[RTAX_ADVMSS], LargestAdvmss);
+        values[RTAX_HOPLIMIT] = Math.Min(values[RTAX_HOPLIMIT], 255);
+        metrics = RouteMetrics.From(values);
         return 0;
     }
 
@@ -237,6 +162,17 @@ public static class FibSemantics
     {
         if (cfg.Type == RTN_LOCAL && cfg.Dst != 0 && prefsrc == cfg.Dst)
             return true;
+        if (InetAddrTypeIn(net, cfg.Table, prefsrc) == RTN_LOCAL)
+            return true;
         return FibFrontend.InetAddrType(net, prefsrc) == RTN_LOCAL;
+    }
+
+    // What an address is to a table of its own (inet_addr_type_table).
+    private static int InetAddrTypeIn(NetNamespace net, uint table, uint addr)
+    {
+        if (table is RT_TABLE_MAIN or RT_TABLE_LOCAL || net.Ipv4.FibGetTable(table) is not { } tb)
+            return RTN_UNICAST;
+        Flowi4 fl4 = new() { Daddr = addr };
+        return tb.Lookup(in fl4, out FibResult res, 0) == 0 ? res.Type : RTN_UNICAST;
     }
 }

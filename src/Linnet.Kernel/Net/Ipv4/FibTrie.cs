@@ -23,10 +23,10 @@ public sealed class FibTable(uint id)
     /// <summary>Finds the route of the longest prefix that fits the flow.</summary>
     /// <param name="flp">Destination, type of service, scope and device.</param>
     /// <param name="res">The route; also set where the answer is the error of an unreachable route.</param>
-    /// <param name="depth">0.</param>
+    /// <param name="flags"><c>FIB_LOOKUP_*</c></param>
     /// <returns>0, the negative errno of the route's type, or -EAGAIN when no route fits.</returns>
     [Linux("fib_table_lookup")]
-    public int Lookup(in Flowi4 flp, out FibResult res, int depth)
+    public int Lookup(in Flowi4 flp, out FibResult res, int flags)
     {
         res = default;
         Node? top = Volatile.Read(ref root);
@@ -37,14 +37,15 @@ public sealed class FibTable(uint id)
         {
             foreach (FibAlias fa in node.Aliases!)
             {
-                if (fa.Tos != 0 && fa.Tos != flp.Flowi4Tos)
-                    continue;
-                if (fa.Info.Dead || fa.Info.FibScope < flp.Flowi4Scope)
+                if (fa.Tos != 0 && !flp.MatchesTos(fa.Tos))
                     continue;
                 int err = FibSemantics.FibProps[fa.Type].Error;
-                if (err == 0 && !Usable(fa.Info.Nh, flp.Flowi4Oif))
+                if (fa.Info.FibScope < flp.Flowi4Scope || fa.Info.Dead)
                     continue;
-                Fill(out res, node, fa);
+                FibNh? nh = err == 0 ? FindNexthop(fa.Info, in flp, flags) : fa.Info.Nh;
+                if (nh == null)
+                    continue;
+                Fill(out res, node, fa, nh);
                 return err;
             }
 
@@ -89,18 +90,39 @@ public sealed class FibTable(uint id)
     internal void Replace(uint key, int length, FibAlias[] aliases) =>
         Volatile.Write(ref root, aliases.Length == 0 ? Without(root, key, length) : With(root, key, length, aliases));
 
-    private static void Fill(out FibResult res, Node node, FibAlias fa)
+    private void Fill(out FibResult res, Node node, FibAlias fa, FibNh nh)
     {
         res.Prefix = node.Key;
         res.Prefixlen = node.Length;
         res.Type = fa.Type;
         res.Scope = fa.Info.FibScope;
         res.Fi = fa.Info;
-        res.Nhc = fa.Info.Nh;
-        res.Table = null;
+        res.Nhc = nh;
+        res.Table = this;
+        res.FaHead = node.Aliases;
     }
 
-    private static bool Usable(FibNh nh, int oif) => (nh.NhFlags & RTNH_F_DEAD) == 0 && (oif == 0 || oif == nh.NhOif);
+    private static FibNh? FindNexthop(FibInfo fi, in Flowi4 flp, int flags)
+    {
+        foreach (FibNh nh in fi.Nhs)
+        {
+            if (FibLookupGoodNhc(nh, in flp, flags))
+                return nh;
+        }
+
+        return null;
+    }
+
+    [Linux("fib_lookup_good_nhc")]
+    private static bool FibLookupGoodNhc(FibNh nh, in Flowi4 flp, int flags)
+    {
+        if ((nh.NhFlags & RTNH_F_DEAD) != 0)
+            return false;
+        if ((nh.NhFlags & RTNH_F_LINKDOWN) != 0 && (flags & IpFib.FIB_LOOKUP_IGNORE_LINKSTATE) == 0
+            && FibSemantics.IpIgnoreLinkdown(nh.NhDev))
+            return false;
+        return flp.Flowi4Oif == 0 || flp.Flowi4Oif == nh.NhOif;
+    }
 
     private static Node? Match(Node? node, uint key, int limit)
     {

@@ -45,6 +45,23 @@ public sealed class RouteMetrics : IEquatable<RouteMetrics>
     }
 }
 
+/// <summary>One of several next hops of a route as a user describes it (<c>struct rtnexthop</c>).</summary>
+[LinuxStruct("rtnexthop")]
+public sealed record FibNexthopConfig
+{
+    /// <summary>Index of the device; 0 to find it by the gateway.</summary>
+    public int Oif { get; init; }
+
+    /// <summary>Gateway; 0 for none.</summary>
+    public uint Gw { get; init; }
+
+    /// <summary>Flags, <c>RTNH_F_ONLINK</c>.</summary>
+    public uint Flags { get; init; }
+
+    /// <summary>Share of the flows, 1 to 256.</summary>
+    public int Weight { get; init; } = 1;
+}
+
 /// <summary>A route as a user describes it (<c>struct fib_config</c>).</summary>
 [LinuxStruct("fib_config")]
 public sealed record FibConfig
@@ -78,6 +95,9 @@ public sealed record FibConfig
 
     /// <summary>Gateway; 0 for none.</summary>
     public uint Gw { get; init; }
+
+    /// <summary>Several next hops; null for the one that <see cref="Gw"/> and <see cref="Oif"/> name.</summary>
+    public IReadOnlyList<FibNexthopConfig>? Mp { get; init; }
 
     /// <summary>Source address for packets that have none; 0 for none.</summary>
     public uint Prefsrc { get; init; }
@@ -117,6 +137,9 @@ public sealed class FibNh
     /// <summary><c>RTNH_F_*</c></summary>
     public uint NhFlags { get; internal set; }
 
+    /// <summary>Largest 31-bit flow hash that goes here; -1 for none (<c>fib_nh_upper_bound</c>).</summary>
+    internal int NhUpperBound { get; set; }
+
     /// <summary>The route entry for packets that go out, shared by all flows without exceptions.</summary>
     internal Rtable? RthOutput
     {
@@ -133,12 +156,19 @@ public sealed class FibNh
 
     /// <summary>What was learned of single destinations.</summary>
     internal FnheTable Exceptions { get; } = new();
+
+    // Whether a flow may be sent here whatever the link's state (nh_comp).
+    internal bool SameAs(FibNh other) =>
+        NhDev == other.NhDev && NhOif == other.NhOif && NhGw == other.NhGw && NhScope == other.NhScope
+        && NhWeight == other.NhWeight && ((NhFlags ^ other.NhFlags) & ~(uint)RTNH_COMPARE_MASK) == 0;
 }
 
 /// <summary>Everything of a route but its prefix; shared by the routes that have it in common (<c>struct fib_info</c>).</summary>
 [LinuxStruct("fib_info")]
 public sealed class FibInfo
 {
+    private volatile uint flags;
+
     /// <summary>Distance of the destination, <c>RT_SCOPE_*</c>.</summary>
     public byte FibScope { get; init; }
 
@@ -154,7 +184,7 @@ public sealed class FibInfo
     /// <summary>Source address for packets that have none.</summary>
     public uint FibPrefsrc { get; init; }
 
-    /// <summary>Table that the source address is of.</summary>
+    /// <summary>Table that the route was made for.</summary>
     public uint FibTbId { get; init; }
 
     /// <summary>Metrics.</summary>
@@ -166,20 +196,40 @@ public sealed class FibInfo
     /// <summary>The first next hop.</summary>
     public FibNh Nh => Nhs[0];
 
-    /// <summary>Whether its device went down or its source address was taken away.</summary>
-    public bool Dead { get; internal set; }
+    /// <summary><c>RTNH_F_*</c> of the route as a whole: what holds for all of its next hops.</summary>
+    public uint FibFlags
+    {
+        get => flags;
+        internal set => flags = value;
+    }
+
+    /// <summary>Whether its devices went down or its source address was taken away.</summary>
+    public bool Dead
+    {
+        get => (flags & RTNH_F_DEAD) != 0;
+        internal set => flags = value ? flags | RTNH_F_DEAD : flags & ~(uint)RTNH_F_DEAD;
+    }
 
     /// <summary>How many routes share it; guarded by the lock of addresses.</summary>
     internal int Treeref { get; set; }
 
-    internal bool SameAs(FibInfo other) =>
-        FibScope == other.FibScope && FibProtocol == other.FibProtocol && FibType == other.FibType
-        && FibPriority == other.FibPriority && FibPrefsrc == other.FibPrefsrc && FibTbId == other.FibTbId
-        && FibMetrics.Equals(other.FibMetrics) && Nh.NhDev == other.Nh.NhDev && Nh.NhGw == other.Nh.NhGw
-        && Nh.NhScope == other.Nh.NhScope && ((Nh.NhFlags ^ other.Nh.NhFlags) & ~(uint)RTNH_F_DEAD) == 0
-        && Dead == other.Dead;
-
     internal int SharingHash => HashCode.Combine(FibScope, FibProtocol, FibType, FibPriority, FibPrefsrc, Nh.NhOif, Nh.NhGw);
+
+    internal bool SameAs(FibInfo other)
+    {
+        if (FibScope != other.FibScope || FibProtocol != other.FibProtocol || FibType != other.FibType
+            || FibPriority != other.FibPriority || FibPrefsrc != other.FibPrefsrc || FibTbId != other.FibTbId
+            || !FibMetrics.Equals(other.FibMetrics) || ((flags ^ other.flags) & ~(uint)RTNH_COMPARE_MASK) != 0
+            || Dead != other.Dead || Nhs.Length != other.Nhs.Length)
+            return false;
+        for (int i = 0; i < Nhs.Length; i++)
+        {
+            if (!Nhs[i].SameAs(other.Nhs[i]))
+                return false;
+        }
+
+        return true;
+    }
 }
 
 /// <summary>The <see cref="FibInfo"/>s in use, so that equal ones are shared. Guarded by the lock of addresses.</summary>
@@ -189,7 +239,7 @@ internal sealed class FibInfoTable
 
     public IEnumerable<FibInfo> All => byHash.Values.SelectMany(list => list);
 
-    /// <summary>The equal one that is in use already, or else this one, with a reference more.</summary>
+    /// <summary>The equal one that is in use already, or else this one, with a reference more (<c>fib_find_info</c>).</summary>
     public FibInfo Share(FibInfo info)
     {
         if (!byHash.TryGetValue(info.SharingHash, out List<FibInfo>? list))
@@ -211,11 +261,24 @@ internal sealed class FibInfoTable
 }
 
 /// <summary>A route to a prefix: one of possibly several (<c>struct fib_alias</c>).</summary>
-/// <param name="Info">All but the prefix.</param>
-/// <param name="Tos">Type of service that the route is for; 0 for all.</param>
-/// <param name="Type">What happens to packets, <c>RTN_*</c>.</param>
+/// <param name="info">All but the prefix.</param>
+/// <param name="tos">Type of service that the route is for; 0 for all.</param>
+/// <param name="type">What happens to packets, <c>RTN_*</c>.</param>
 [LinuxStruct("fib_alias")]
-public sealed record FibAlias(FibInfo Info, byte Tos, byte Type);
+public sealed class FibAlias(FibInfo info, byte tos, byte type)
+{
+    /// <summary>All but the prefix.</summary>
+    public FibInfo Info { get; } = info;
+
+    /// <summary>Type of service that the route is for; 0 for all.</summary>
+    public byte Tos { get; } = tos;
+
+    /// <summary>What happens to packets, <c>RTN_*</c>.</summary>
+    public byte Type { get; } = type;
+
+    /// <summary>Which of several default routes was chosen last; -1 for none (<c>fa_default</c>).</summary>
+    internal volatile int Default = -1;
+}
 
 /// <summary>What a lookup found (<c>struct fib_result</c>).</summary>
 [LinuxStruct("fib_result")]
@@ -233,7 +296,7 @@ public struct FibResult
     /// <summary>Distance of the destination, <c>RT_SCOPE_*</c>.</summary>
     public byte Scope;
 
-    /// <summary>The route.</summary>
+    /// <summary>The route; also set where a lookup answers with the error of the route.</summary>
     public FibInfo? Fi;
 
     /// <summary>The next hop.</summary>
@@ -241,4 +304,7 @@ public struct FibResult
 
     /// <summary>The table.</summary>
     public FibTable? Table;
+
+    /// <summary>The routes of the prefix.</summary>
+    internal FibAlias[]? FaHead;
 }

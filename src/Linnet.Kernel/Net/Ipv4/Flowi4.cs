@@ -1,3 +1,4 @@
+using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Ipv4;
@@ -7,7 +8,7 @@ namespace Linnet.Kernel.Net.Ipv4;
 /// are in host order.
 /// </summary>
 [LinuxStruct("flowi4")]
-public struct Flowi4
+public struct Flowi4 : IFlowi
 {
     /// <summary>Index of every namespace's loopback device (<c>LOOPBACK_IFINDEX</c>).</summary>
     public const int LOOPBACK_IFINDEX = 1;
@@ -18,6 +19,12 @@ public struct Flowi4
     /// <summary>The next hop must be known even where the gateway is not (<c>FLOWI_FLAG_KNOWN_NH</c>).</summary>
     public const byte FLOWI_FLAG_KNOWN_NH = 2;
 
+    /// <summary>The bits of the type of service that routes are looked up by: the DSCP (<c>INET_DSCP_MASK</c>).</summary>
+    public const byte INET_DSCP_MASK = 0xFC;
+
+    /// <summary>The bits of it that routes and rules are compared in (<c>INET_DSCP_LEGACY_TOS_MASK</c>).</summary>
+    public const byte INET_DSCP_LEGACY_TOS_MASK = 0x1C;
+
     /// <summary>Index of the device to leave by; 0 for any.</summary>
     public int Flowi4Oif;
 
@@ -27,7 +34,7 @@ public struct Flowi4
     /// <summary>Packet mark.</summary>
     public uint Flowi4Mark;
 
-    /// <summary>Type of service, ECN bits cleared.</summary>
+    /// <summary>Type of service: the DSCP, ECN bits cleared.</summary>
     public byte Flowi4Tos;
 
     /// <summary>Farthest scope that the destination may be in, <c>RT_SCOPE_*</c>.</summary>
@@ -63,6 +70,14 @@ public struct Flowi4
     /// <summary>ICMP code, where <see cref="Flowi4Proto"/> is ICMP.</summary>
     public byte FlIcmpCode;
 
+    readonly int IFlowi.Oif => Flowi4Oif;
+
+    readonly int IFlowi.Iif => Flowi4Iif;
+
+    readonly uint IFlowi.Mark => Flowi4Mark;
+
+    readonly uint IFlowi.Uid => Flowi4Uid;
+
     /// <summary>A flow for a packet that is sent from here (<c>flowi4_init_output</c>).</summary>
     public static Flowi4 InitOutput(
         int oif, uint mark, byte tos, byte scope, byte proto, byte flags, uint daddr, uint saddr, ushort dport, ushort sport,
@@ -81,6 +96,9 @@ public struct Flowi4
             FlDport = dport,
             FlSport = sport,
         };
+
+    /// <summary>Whether a route or rule for a type of service is for this flow (<c>fib_dscp_masked_match</c>).</summary>
+    public readonly bool MatchesTos(byte tos) => tos == (Flowi4Tos & INET_DSCP_LEGACY_TOS_MASK);
 
     /// <summary>Changes what a second lookup for the same flow is made with (<c>flowi4_update_output</c>).</summary>
     public void UpdateOutput(int oif, uint daddr, uint saddr)

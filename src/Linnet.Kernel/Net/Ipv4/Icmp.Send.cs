@@ -34,8 +34,10 @@ public static partial class Icmp
             ? (byte)((iph.Tos & IPTOS_TOS_MASK) | IPTOS_PREC_INTERNETCONTROL)
             : iph.Tos;
         uint mark = net.Ipv4.SysctlFwmarkReflect ? skb.Mark : 0;
+        IpOptionsRcu? opt = IpOptions.IpOptionsEcho(net, skb, in skb.IpCb.Opt);
+        uint daddr = opt is { Opt.Srr: not 0 } ? opt.Opt.Faddr : iph.Saddr;
         Flowi4 fl4 = Flowi4.InitOutput(
-            0, mark, (byte)(tos & IPTOS_TOS_MASK), RT_SCOPE_UNIVERSE, IPPROTO_ICMP, 0, iph.Saddr, ErrorSource(skb, rt, iph), 0, 0, 0);
+            0, mark, (byte)(tos & Flowi4.INET_DSCP_MASK), RT_SCOPE_UNIVERSE, IPPROTO_ICMP, 0, daddr, ErrorSource(skb, rt, iph), 0, 0, 0);
         fl4.FlIcmpType = (byte)type;
         fl4.FlIcmpCode = (byte)code;
         if (Route.IpRouteOutputKey(net, ref fl4, out Rtable? back) < 0)
@@ -43,14 +45,13 @@ public static partial class Icmp
         if (!Icmpv4XrlimAllow(net.Ipv4, back!, in fl4, limited))
             return;
 
-        IpOptionsRcu? opt = IpOptions.IpOptionsEcho(net, skb, in skb.IpCb.Opt);
         int room = Math.Min(back!.Mtu, LargestError) - Iphdr.Size - (opt?.Opt.Optlen ?? 0) - Icmphdr.Size;
         if (room <= Iphdr.Size)
             return;
         int offset = skb.NetworkHeader - skb.DataOffset;
         int length = Math.Min(room, skb.Len - offset);
         SkBuff reply = IpOutput.NewReply(
-            net, back, in fl4, opt, Icmphdr.Size + length, tos, (byte)back.Hoplimit, IPPROTO_ICMP);
+            net, back, in fl4, opt, iph.Saddr, Icmphdr.Size + length, tos, (byte)back.Hoplimit, IPPROTO_ICMP);
         Span<byte> message = reply.Put(Icmphdr.Size + length);
         _ = new Icmphdr(message) { Type = (byte)type, Code = (byte)code, Gateway = info };
         CopyQuoted(skb, offset, message[Icmphdr.Size..]);
@@ -132,15 +133,16 @@ public static partial class Icmp
         Iphdr iph = skb.IpHdr;
         IpOptionsRcu? opt = IpOptions.IpOptionsEcho(net, skb, in skb.IpCb.Opt);
         uint mark = net.Ipv4.SysctlFwmarkReflect ? skb.Mark : 0;
+        uint daddr = opt is { Opt.Srr: not 0 } ? opt.Opt.Faddr : iph.Saddr;
         Flowi4 fl4 = Flowi4.InitOutput(
-            0, mark, (byte)(iph.Tos & IPTOS_TOS_MASK), RT_SCOPE_UNIVERSE, IPPROTO_ICMP, 0, iph.Saddr,
+            0, mark, (byte)(iph.Tos & Flowi4.INET_DSCP_MASK), RT_SCOPE_UNIVERSE, IPPROTO_ICMP, 0, daddr,
             FibFrontend.FibComputeSpecDst(skb), 0, 0, 0);
         if (Route.IpRouteOutputKey(net, ref fl4, out Rtable? rt) < 0)
             return;
         if (!Icmpv4XrlimAllow(net.Ipv4, rt!, in fl4, limited))
             return;
         int length = head.Length + dataLength;
-        SkBuff reply = IpOutput.NewReply(net, rt!, in fl4, opt, length, iph.Tos, (byte)rt!.Hoplimit, IPPROTO_ICMP);
+        SkBuff reply = IpOutput.NewReply(net, rt!, in fl4, opt, iph.Saddr, length, iph.Tos, (byte)rt!.Hoplimit, IPPROTO_ICMP);
         reply.IgnoreDf = true;
         Span<byte> message = reply.Put(length);
         head.CopyTo(message);

@@ -59,6 +59,27 @@ public enum Ipv4Devconf
 
     /// <summary><c>bc_forwarding</c></summary>
     BcForwarding,
+
+    /// <summary><c>send_redirects</c></summary>
+    SendRedirects,
+
+    /// <summary><c>accept_source_route</c></summary>
+    AcceptSourceRoute,
+
+    /// <summary><c>ignore_routes_with_linkdown</c></summary>
+    IgnoreRoutesWithLinkdown,
+
+    /// <summary><c>proxy_arp</c></summary>
+    ProxyArp,
+
+    /// <summary><c>proxy_arp_pvlan</c></summary>
+    ProxyArpPvlan,
+
+    /// <summary><c>medium_id</c></summary>
+    MediumId,
+
+    /// <summary><c>arp_evict_nocarrier</c></summary>
+    ArpEvictNocarrier,
 }
 
 /// <summary>The values of all <see cref="Ipv4Devconf"/> settings (<c>struct ipv4_devconf</c>).</summary>

@@ -44,7 +44,10 @@ public static class IpForward
 
         skb.EnsureWritableHead((rt.Dev.HardHeaderLen + 15) & ~15);
         IpDecreaseTtl(skb.IpHdr);
-        skb.Priority = (uint)((skb.IpHdr.Tos & IPTOS_TOS_MASK) >> 1);
+        if ((cb.Flags & InetSkbParm.IPSKB_DOREDIRECT) != 0 && cb.Opt.Srr == 0)
+            Route.IpRtSendRedirect(skb);
+        if (net.Ipv4.SysctlIpFwdUpdatePriority)
+            skb.Priority = IpSockglue.RtTos2Priority(skb.IpHdr.Tos);
         return IpForwardFinish(net, skb);
     }
 
@@ -62,6 +65,8 @@ public static class IpForward
     private static int IpForwardFinish(NetNamespace net, SkBuff skb)
     {
         net.Ipv4.IpStatistics.Inc(IpstatsMib.ForwDatagrams);
+        if (skb.IpCb.Opt.Optlen != 0)
+            IpOptions.IpForwardOptions(skb);
         skb.Tstamp = 0;
         return skb.Dst!.Output(net, null, skb);
     }

@@ -151,8 +151,21 @@ public static class IpInput
             return false;
         }
 
-        // Source routes are never followed here: a packet that carries one is dropped (RFC 7126 section 4.3, 4.4).
-        return opt.Srr == 0;
+        if (opt.Srr == 0)
+            return true;
+        // Followed only where an administrator wants it (RFC 7126 sections 4.3, 4.4).
+        if (InDevice.Get(dev) is { } inDev && !inDev.AndConf(Ipv4Devconf.AcceptSourceRoute))
+        {
+            if (inDev.OrConf(Ipv4Devconf.LogMartians) && ipv4.MessageLimit.Allow(ipv4.Net.Machine.Clock.Jiffies))
+            {
+                ipv4.Net.Machine.Log.Write(
+                    LogLevel.Info, $"IPv4: source route option {Ipv4Addr.Text(skb.IpHdr.Saddr)} -> {Ipv4Addr.Text(skb.IpHdr.Daddr)}");
+            }
+
+            return false;
+        }
+
+        return IpOptions.IpOptionsRcvSrr(skb, dev) == 0;
     }
 
     /// <summary>A packet is for this host (<c>ip_local_deliver</c>): whole datagrams go on. Takes over the packet.</summary>

@@ -100,49 +100,6 @@ public partial struct IpOptions
         return 0;
     }
 
-    /// <summary>
-    /// The options that an answer to a packet carries (<c>ip_options_echo</c>): routes and timestamps go on being recorded,
-    /// other options are left out.
-    /// </summary>
-    /// <returns>The options, or null for none.</returns>
-    [Linux("__ip_options_echo")]
-    public static IpOptionsRcu? IpOptionsEcho(NetNamespace net, SkBuff skb, in IpOptions sopt)
-    {
-        if (sopt.Optlen == 0 || (sopt.Rr == 0 && sopt.Ts == 0))
-            return null;
-        ReadOnlySpan<byte> header = skb.NetworkHeaderSpan;
-        byte[] data = new byte[MAX_IPOPTLEN];
-        int used = 0;
-        IpOptions dopt = default;
-        if (sopt.Rr != 0)
-        {
-            int length = header[sopt.Rr + 1];
-            dopt.Rr = (byte)(HeaderSize + used);
-            header.Slice(sopt.Rr, length).CopyTo(data.AsSpan(used));
-            // The answer's way back is recorded where there is room.
-            int pointer = header[sopt.Rr + 2];
-            if (sopt.RrNeedaddr && pointer + 3 <= length)
-            {
-                data[used + 2] = (byte)(pointer + 4);
-                dopt.RrNeedaddr = true;
-            }
-
-            used += length;
-        }
-
-        if (sopt.Ts != 0)
-        {
-            int length = header[sopt.Ts + 1];
-            dopt.Ts = (byte)(HeaderSize + used);
-            header.Slice(sopt.Ts, length).CopyTo(data.AsSpan(used));
-            EchoTimestamp(net, ref dopt, in sopt, data.AsSpan(used, length));
-            used += length;
-        }
-
-        dopt.Optlen = (byte)((used + 3) & ~3);
-        return new IpOptionsRcu { Opt = dopt, Data = data[..dopt.Optlen] };
-    }
-
     /// <summary>Turns options that are not copied into fragments into padding, for all fragments but the first.</summary>
     [Linux("ip_options_fragment")]
     public static void IpOptionsFragment(Span<byte> options)
@@ -185,25 +142,6 @@ public partial struct IpOptions
             data[option + 2] -= (byte)slot;
             data.AsSpan(option + data[option + 2] - 1, slot).Clear();
         }
-    }
-
-    private static void EchoTimestamp(NetNamespace net, ref IpOptions dopt, in IpOptions sopt, Span<byte> option)
-    {
-        int pointer = option[2];
-        int slot = (sopt.TsNeedaddr ? 4 : 0) + (sopt.TsNeedtime ? 4 : 0);
-        if (slot == 0 || pointer + slot - 1 > option.Length)
-            return;
-        if ((option[3] & 15) == IPOPT_TS_PRESPEC)
-        {
-            if (pointer + 7 > option.Length
-                || FibFrontend.InetAddrType(net, BinaryPrimitives.ReadUInt32BigEndian(option[(pointer - 1)..])) == RTN_UNICAST)
-                return;
-            slot = 8;
-        }
-
-        dopt.TsNeedaddr = sopt.TsNeedaddr;
-        dopt.TsNeedtime = sopt.TsNeedtime;
-        option[2] = (byte)(pointer + slot);
     }
 
     private static int CompileOne(

@@ -38,6 +38,9 @@ public partial struct IpOptions
     /// <summary>The source route is strict.</summary>
     public bool IsStrictroute;
 
+    /// <summary>This host is on the source route, and <see cref="Nexthop"/> comes next.</summary>
+    public bool SrrIsHit;
+
     /// <summary>Options were rewritten, so that the header checksum is wrong.</summary>
     public bool IsChanged;
 

@@ -132,12 +132,13 @@ public static partial class IpOutput
         byte protocol = skb.IpHdr.Protocol;
         uint mark = arg.Mark != 0 ? arg.Mark : net.Ipv4.SysctlFwmarkReflect ? skb.Mark : 0;
         Flowi4 fl4 = Flowi4.InitOutput(
-            arg.BoundDevIf, mark, (byte)(arg.Tos & IPTOS_TOS_MASK), RT_SCOPE_UNIVERSE, protocol,
-            (arg.Flags & 1) != 0 ? Flowi4.FLOWI_FLAG_ANYSRC : (byte)0, daddr, saddr, 0, 0, arg.Uid);
+            arg.BoundDevIf, mark, (byte)(arg.Tos & Flowi4.INET_DSCP_MASK), RT_SCOPE_UNIVERSE, protocol,
+            (arg.Flags & 1) != 0 ? Flowi4.FLOWI_FLAG_ANYSRC : (byte)0,
+            opt is { Opt.Srr: not 0 } ? opt.Opt.Faddr : daddr, saddr, 0, 0, arg.Uid);
         if (Route.IpRouteOutputKey(net, ref fl4, out Rtable? rt) < 0)
             return;
         byte ttl = arg.Ttl != 0 ? arg.Ttl : (byte)rt!.Hoplimit;
-        SkBuff reply = NewReply(net, rt!, in fl4, opt, arg.Iov.Length, arg.Tos, ttl, protocol);
+        SkBuff reply = NewReply(net, rt!, in fl4, opt, daddr, arg.Iov.Length, arg.Tos, ttl, protocol);
         _ = reply.IpHdr with { FragOff = IP_DF };
         Span<byte> payload = reply.Put(arg.Iov.Length);
         arg.Iov.CopyTo(payload);
@@ -153,10 +154,10 @@ public static partial class IpOutput
 
     /// <summary>
     /// A packet that the kernel sends by itself: with route and IP header, and room for <paramref name="length"/> bytes
-    /// behind it, which are the caller's to add.
+    /// behind it, which are the caller's to add. With a source route, <paramref name="daddr"/> is its end.
     /// </summary>
     internal static SkBuff NewReply(
-        NetNamespace net, Rtable rt, in Flowi4 fl4, IpOptionsRcu? opt, int length, byte tos, byte ttl, byte protocol)
+        NetNamespace net, Rtable rt, in Flowi4 fl4, IpOptionsRcu? opt, uint daddr, int length, byte tos, byte ttl, byte protocol)
     {
         int optlen = opt?.Opt.Optlen ?? 0;
         SkBuff skb = net.SkbPool.Alloc(LlMaxHeader + Iphdr.Size + optlen + length);
@@ -168,7 +169,7 @@ public static partial class IpOutput
         skb.IpCb = default;
         WriteHead(skb.IpHdr, optlen, tos, ttl, protocol, fl4.Saddr, fl4.Daddr);
         if (opt != null)
-            IpOptions.IpOptionsBuild(skb, opt, fl4.Daddr, rt);
+            IpOptions.IpOptionsBuild(skb, opt, daddr, rt);
         return skb;
     }
 
@@ -372,7 +373,7 @@ public static partial class IpOutput
             {
                 uint daddr = opt != null && opt.Opt.Srr != 0 ? opt.Opt.Faddr : inet.SkcDaddr;
                 fl4 = Flowi4.InitOutput(
-                    inet.SkcBoundDevIf, inet.SkMark, (byte)(tos & IPTOS_TOS_MASK), Route.IpSockRtScope(inet),
+                    inet.SkcBoundDevIf, inet.SkMark, (byte)(tos & Flowi4.INET_DSCP_MASK), Route.IpSockRtScope(inet),
                     (byte)inet.SkProtocol, inet.Test(InetFlags.Transparent) ? Flowi4.FLOWI_FLAG_ANYSRC : (byte)0,
                     daddr, inet.InetSaddr, inet.SkcDport, inet.InetSport, inet.SkUid);
                 if (Route.IpRouteOutputFlow(inet.SkNet, ref fl4, inet, out Rtable? found) < 0)

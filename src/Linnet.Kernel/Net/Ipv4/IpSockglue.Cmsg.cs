@@ -28,7 +28,7 @@ public static partial class IpSockglue
     /// The type of service of a datagram: that of a control message or the socket's (<c>get_rttos</c>).
     /// </summary>
     public static byte RtTos(InetSock sk, in IpcmCookie ipc) =>
-        (byte)((ipc.Tos != -1 ? ipc.Tos : sk.Tos) & IPTOS_TOS_MASK);
+        (byte)((ipc.Tos != -1 ? ipc.Tos : sk.Tos) & Flowi4.INET_DSCP_MASK);
 
     /// <summary>How far a datagram may go: on the link only for <c>SO_DONTROUTE</c> or a strict source route.</summary>
     public static byte IpSendmsgScope(InetSock sk, in IpcmCookie ipc, int msgFlags) =>

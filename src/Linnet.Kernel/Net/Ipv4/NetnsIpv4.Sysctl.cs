@@ -53,10 +53,56 @@ public sealed partial class NetnsIpv4
     /// <summary><c>net.ipv4.icmp_msgs_burst</c></summary>
     public int SysctlIcmpMsgsBurst = 50;
 
+    /// <summary><c>net.ipv4.ip_forward_update_priority</c>: forwarded packets get the queueing priority of their type of service.</summary>
+    public bool SysctlIpFwdUpdatePriority = true;
+
+    /// <summary><c>net.ipv4.route.error_cost</c>, ms: an unreachable message costs its receiver so much.</summary>
+    public int SysctlIpRtErrorCost = Clock.Hz;
+
+    /// <summary><c>net.ipv4.route.error_burst</c>, ms: so much may be saved up.</summary>
+    public int SysctlIpRtErrorBurst = 5 * Clock.Hz;
+
+    /// <summary><c>net.ipv4.route.redirect_load</c>, ms before the second redirect to a host; doubles with each.</summary>
+    public int SysctlIpRtRedirectLoad = Clock.Hz / 50;
+
+    /// <summary><c>net.ipv4.route.redirect_number</c>: most redirects to a host that does not listen.</summary>
+    public int SysctlIpRtRedirectNumber = 9;
+
+    /// <summary><c>net.ipv4.route.redirect_silence</c>, ms after which it may get redirects again.</summary>
+    public int SysctlIpRtRedirectSilence = Clock.Hz / 50 << (9 + 1);
+
+    /// <summary><c>net.ipv4.fib_multipath_use_neigh</c>: next hops whose neighbour is silent are passed over.</summary>
+    public bool SysctlFibMultipathUseNeigh;
+
+    /// <summary>
+    /// <c>net.ipv4.fib_multipath_hash_policy</c>: flows are told apart by 0 addresses, 1 addresses and ports, 2 addresses inside of
+    /// tunnels, 3 what <see cref="SysctlFibMultipathHashFields"/> says.
+    /// </summary>
+    public int SysctlFibMultipathHashPolicy;
+
+    /// <summary><c>net.ipv4.fib_multipath_hash_fields</c>; addresses and protocol by default.</summary>
+    public int SysctlFibMultipathHashFields = 7;
+
+    /// <summary><c>net.ipv4.fib_multipath_hash_seed</c>; 0 for a secret of the namespace's own.</summary>
+    public uint SysctlFibMultipathHashSeed;
+
     private const int MostPeers = 64 * 1024;
+
+    private SiphashKey multipathSecret;
 
     /// <summary>Secret for tables whose keys remote hosts choose.</summary>
     internal SiphashKey HashKey { get; private set; }
+
+    /// <summary>Secret of the choice among next hops.</summary>
+    internal SiphashKey MultipathKey => SysctlFibMultipathHashSeed is not 0 and uint seed
+        ? new SiphashKey(seed, ~(ulong)seed)
+        : multipathSecret;
+
+    /// <summary>How many redirects each host still gets.</summary>
+    internal RedirectLimits RedirectLimits { get; } = new(MostPeers);
+
+    /// <summary>How many lines remote hosts may still cause in the log.</summary>
+    internal MessageLimit MessageLimit { get; } = new();
 
     /// <summary>Counters of the identification field.</summary>
     internal IpIdents IpIdents { get; private set; } = null!;
@@ -86,6 +132,14 @@ public sealed partial class NetnsIpv4
             DevconfDflt[on] = 1;
         }
 
+        foreach (Ipv4DevconfTable table in (Ipv4DevconfTable[])[DevconfAll, DevconfDflt])
+        {
+            table[Ipv4Devconf.SendRedirects] = 1;
+            table[Ipv4Devconf.ArpEvictNocarrier] = 1;
+        }
+
+        DevconfDflt[Ipv4Devconf.AcceptSourceRoute] = 1;
+        multipathSecret = SiphashKey.New(machine.Random);
         SysctlNetIpv4.Ipv4SysctlInitNet(this);
     }
 }

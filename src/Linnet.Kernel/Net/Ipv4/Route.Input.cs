@@ -14,7 +14,7 @@ public static partial class Route
     [Linux("ip_route_input", "include/net/route.h")]
     public static int IpRouteInput(SkBuff skb, uint daddr, uint saddr, byte tos, NetDevice dev)
     {
-        tos &= IPTOS_TOS_MASK;
+        tos &= Flowi4.INET_DSCP_MASK;
         return Ipv4Addr.IsMulticast(daddr)
             ? IpRouteInputMc(skb, daddr, saddr, tos, dev)
             : IpRouteInputSlow(skb, daddr, saddr, tos, dev);
@@ -59,14 +59,20 @@ public static partial class Route
         if (InDevice.Get(dev) is not { } inDev)
             return -EINVAL;
         if (Ipv4Addr.IsMulticast(saddr) || Ipv4Addr.IsLbcast(saddr))
-            return IpHandleMartianSource(net, dev, daddr, saddr, -EINVAL);
+            return IpHandleMartianSource(skb, inDev, daddr, saddr, -EINVAL);
         if (Ipv4Addr.IsLbcast(daddr) || (saddr == 0 && daddr == 0))
-            return BroadcastInput(skb, saddr, tos, dev, inDev, default);
-        if (Ipv4Addr.IsZeronet(saddr) || Ipv4Addr.IsZeronet(daddr))
-            return IpHandleMartianSource(net, dev, daddr, saddr, -EINVAL);
-        if ((Ipv4Addr.IsLoopback(daddr) || Ipv4Addr.IsLoopback(saddr)) && (dev.Flags & IFF_LOOPBACK) == 0
-            && !inDev.OrConf(Ipv4Devconf.RouteLocalnet))
-            return IpHandleMartianSource(net, dev, daddr, saddr, -EINVAL);
+            return BroadcastInput(skb, daddr, saddr, tos, inDev, default);
+        if (Ipv4Addr.IsZeronet(saddr))
+            return IpHandleMartianSource(skb, inDev, daddr, saddr, -EINVAL);
+        if (Ipv4Addr.IsZeronet(daddr))
+            return MartianDestination(inDev, daddr, saddr);
+        if ((dev.Flags & IFF_LOOPBACK) == 0 && !inDev.OrConf(Ipv4Devconf.RouteLocalnet))
+        {
+            if (Ipv4Addr.IsLoopback(daddr))
+                return MartianDestination(inDev, daddr, saddr);
+            if (Ipv4Addr.IsLoopback(saddr))
+                return IpHandleMartianSource(skb, inDev, daddr, saddr, -EINVAL);
+        }
 
         Flowi4 fl4 = new()
         {
@@ -76,43 +82,60 @@ public static partial class Route
             Daddr = daddr,
             Saddr = saddr,
         };
+        Fib4RulesEarlyFlowDissect(net, skb, ref fl4);
         int err = IpFib.FibLookup(net, in fl4, out FibResult res);
         if (err != 0)
-            return NoRoute(skb, inDev, forwarding: Forwards(inDev), err);
+            return NoRoute(skb, inDev, Forwards(inDev) ? err : -EHOSTUNREACH);
         if (res.Type == RTN_BROADCAST)
         {
-            if (inDev.AndConf(Ipv4Devconf.BcForwarding))
-                return MkrouteInput(skb, in res, inDev, daddr, saddr, tos);
-            return BroadcastInput(skb, saddr, tos, dev, inDev, in res);
+            return inDev.AndConf(Ipv4Devconf.BcForwarding)
+                ? IpMkrouteInput(skb, ref res, inDev, daddr, saddr, tos)
+                : BroadcastInput(skb, daddr, saddr, tos, inDev, in res);
         }
 
         if (res.Type == RTN_LOCAL)
         {
-            err = FibFrontend.FibValidateSource(net, skb, saddr, daddr, tos, Flowi4.LOOPBACK_IFINDEX, dev, inDev);
+            err = FibFrontend.FibValidateSource(net, skb, saddr, daddr, tos, 0, dev, inDev);
             if (err < 0)
-                return IpHandleMartianSource(net, dev, daddr, saddr, err);
+                return IpHandleMartianSource(skb, inDev, daddr, saddr, err);
             LocalInput(skb, 0, in res);
             return 0;
         }
 
         if (!Forwards(inDev))
-            return NoRoute(skb, inDev, forwarding: false, -EHOSTUNREACH);
-        if (res.Type != RTN_UNICAST)
-            return IpHandleMartianSource(net, dev, daddr, saddr, -EINVAL);
-        return MkrouteInput(skb, in res, inDev, daddr, saddr, tos);
+            return NoRoute(skb, inDev, -EHOSTUNREACH);
+        return res.Type != RTN_UNICAST
+            ? MartianDestination(inDev, daddr, saddr)
+            : IpMkrouteInput(skb, ref res, inDev, daddr, saddr, tos);
+    }
+
+    /// <summary>Where policy rules ask for them, the flow gets the packet's protocol and ports.</summary>
+    /// <returns>Whether they were asked for.</returns>
+    [Linux("fib4_rules_early_flow_dissect", "include/net/ip_fib.h")]
+    internal static bool Fib4RulesEarlyFlowDissect(NetNamespace net, SkBuff skb, ref Flowi4 fl4)
+    {
+        // ARP asks for routes too; there is no packet to look into then.
+        if (!net.Ipv4.FibRules.RequireFldissect || skb.Protocol != ETH_P_IP)
+            return false;
+        FlowDissector.SkbFlowDissectFlowKeys(skb, stopAtEncapsulation: true, out FlowKeys keys);
+        fl4.Flowi4Proto = keys.IpProto;
+        fl4.FlSport = keys.Sport;
+        fl4.FlDport = keys.Dport;
+        return true;
     }
 
     private static bool Forwards(InDevice inDev) => inDev.Cnf[Ipv4Devconf.Forwarding] != 0;
 
-    private static int BroadcastInput(SkBuff skb, uint saddr, byte tos, NetDevice dev, InDevice inDev, in FibResult res)
+    private static int BroadcastInput(SkBuff skb, uint daddr, uint saddr, byte tos, InDevice inDev, in FibResult res)
     {
+        NetDevice dev = inDev.Dev;
         if (skb.Protocol != ETH_P_IP)
             return -EINVAL;
         if (!Ipv4Addr.IsZeronet(saddr))
         {
             int err = FibFrontend.FibValidateSource(dev.Net, skb, saddr, 0, tos, 0, dev, inDev);
             if (err < 0)
-                return IpHandleMartianSource(dev.Net, dev, skb.IpHdr.Daddr, saddr, err);
+                return IpHandleMartianSource(skb, inDev, daddr, saddr, err);
         }
 
         FibResult broadcast = res with { Type = RTN_BROADCAST };
@@ -141,16 +164,11 @@ public static partial class Route
         skb.Dst = rt;
     }
 
-    // The packet gets a route that answers with an error, as the sender is to be told.
-    private static int NoRoute(SkBuff skb, InDevice inDev, bool forwarding, int err)
+    // The packet gets a route that answers with an error, as the sender is to be told. A host that is no router drops it
+    // without a word (RFC 1122 section 3.2.1.3).
+    private static int NoRoute(SkBuff skb, InDevice inDev, int err)
     {
         NetDevice dev = inDev.Dev;
-        if (!forwarding)
-        {
-            // Not a router: dropped without a word (RFC 1122 section 3.2.1.3), counted as a wrong address.
-            err = -EHOSTUNREACH;
-        }
-
         skb.Dst = new Rtable(dev.Net.LoopbackDev, 0, RTN_UNREACHABLE)
         {
             RtIsInput = true,
@@ -162,6 +180,14 @@ public static partial class Route
         return 0;
     }
 
+    [Linux("ip_mkroute_input")]
+    private static int IpMkrouteInput(SkBuff skb, ref FibResult res, InDevice inDev, uint daddr, uint saddr, byte tos)
+    {
+        if (res.Fi!.Nhs.Length > 1 && skb.Protocol == ETH_P_IP)
+            FibSemantics.FibSelectMultipath(inDev.Dev.Net, ref res, FibMultipathHash(inDev.Dev.Net, default, skb), 0);
+        return MkrouteInput(skb, in res, inDev, daddr, saddr, tos);
+    }
+
     [Linux("__mkroute_input")]
     private static int MkrouteInput(SkBuff skb, in FibResult res, InDevice inDev, uint daddr, uint saddr, byte tos)
     {
@@ -170,7 +196,21 @@ public static partial class Route
         NetDevice outDev = nh.NhDev!;
         int err = FibFrontend.FibValidateSource(net, skb, saddr, daddr, tos, outDev.Ifindex, inDev.Dev, inDev);
         if (err < 0)
-            return IpHandleMartianSource(net, inDev.Dev, daddr, saddr, err);
+            return IpHandleMartianSource(skb, inDev, daddr, saddr, err);
+        bool back = outDev == inDev.Dev;
+        if (skb.Protocol == ETH_P_IP)
+        {
+            // The sender is on this link too and could have sent it there itself.
+            if (back && err > 0 && inDev.OrConf(Ipv4Devconf.SendRedirects)
+                && (inDev.OrConf(Ipv4Devconf.SharedMedia) || Devinet.InetAddrOnlink(inDev, saddr, nh.NhGw)))
+                skb.IpCb.Flags |= InetSkbParm.IPSKB_DOREDIRECT;
+        }
+        else if (back && !inDev.OrConf(Ipv4Devconf.ProxyArpPvlan))
+        {
+            // For ARP: who asks reaches the address on this link without us.
+            return -EINVAL;
+        }
+
         FibNhException? fnhe = nh.Exceptions.Find(net, daddr);
         Rtable? cached = fnhe != null ? fnhe.RthInput : nh.RthInput;
         if (cached != null && cached.Check() && cached.RtIif == inDev.Dev.Ifindex)
@@ -194,17 +234,30 @@ public static partial class Route
         return 0;
     }
 
-    [Linux("ip_handle_martian_source")]
-    private static int IpHandleMartianSource(NetNamespace net, NetDevice dev, uint daddr, uint saddr, int err)
+    private static int MartianDestination(InDevice inDev, uint daddr, uint saddr)
     {
-        if (InDevice.Get(dev)?.OrConf(Ipv4Devconf.LogMartians) == true)
-        {
-            net.Machine.Log.Write(
-                LogLevel.Warning,
-                $"IPv4: martian source {Ipv4Addr.Text(daddr)} from {Ipv4Addr.Text(saddr)}, on dev {dev.Name}");
-        }
+        LogMartian(inDev, "destination", daddr, saddr);
+        return -EINVAL;
+    }
 
+    [Linux("ip_handle_martian_source")]
+    private static int IpHandleMartianSource(SkBuff skb, InDevice inDev, uint daddr, uint saddr, int err)
+    {
+        // ARP looks for a route with whatever it was told.
+        if (skb.Protocol == ETH_P_IP)
+            LogMartian(inDev, "source", daddr, saddr);
         return err;
+    }
+
+    private static void LogMartian(InDevice inDev, string what, uint daddr, uint saddr)
+    {
+        NetDevice dev = inDev.Dev;
+        NetnsIpv4 ipv4 = dev.Net.Ipv4;
+        if (!inDev.OrConf(Ipv4Devconf.LogMartians) || !ipv4.MessageLimit.Allow(ipv4.Net.Machine.Clock.Jiffies))
+            return;
+        ipv4.Net.Machine.Log.Write(
+            LogLevel.Warning,
+            $"IPv4: martian {what} {Ipv4Addr.Text(daddr)} from {Ipv4Addr.Text(saddr)}, on dev {dev.Name}");
     }
 
     /// <summary>A packet that cannot be delivered: the sender is told, unless it asks too often. Takes over the packet.</summary>
@@ -230,7 +283,8 @@ public static partial class Route
             };
             if (code == ICMP_NET_UNREACH)
                 ipv4.IpStatistics.Inc(IpstatsMib.InNoRoutes);
-            if (code >= 0 && ipv4.ErrorLimits.Allow(skb.IpHdr.Saddr, ipv4.Net.Machine.Clock.Jiffies))
+            if (code >= 0 && ipv4.ErrorLimits.Allow(
+                skb.IpHdr.Saddr, ipv4.Net.Machine.Clock.Jiffies, ipv4.SysctlIpRtErrorCost, ipv4.SysctlIpRtErrorBurst))
                 Icmp.IcmpSend(skb, ICMP_DEST_UNREACH, code, 0);
         }
 
@@ -244,40 +298,5 @@ public static partial class Route
     {
         skb.Free();
         return 0;
-    }
-}
-
-/// <summary>
-/// How many "unreachable" messages each sender still gets: a token a second, at most five at once, as Linux keeps in its
-/// inet peers (<c>error_cost</c>, <c>error_burst</c>).
-/// </summary>
-internal sealed class PeerRateLimits(int capacity)
-{
-    private const int Cost = Clock.Hz;
-    private const int Burst = 5 * Clock.Hz;
-
-    private readonly Dictionary<uint, (long Tokens, long Last)> peers = [];
-
-    /// <summary>Whether one more message may go to <paramref name="peer"/> now.</summary>
-    public bool Allow(uint peer, long now) => Allow(peer, now, Cost, Burst);
-
-    /// <summary>The same with a cost (ms for each message) and a burst (ms) of the caller's.</summary>
-    public bool Allow(uint peer, long now, long cost, long burst)
-    {
-        lock (peers)
-        {
-            if (!peers.TryGetValue(peer, out (long Tokens, long Last) state))
-            {
-                // A flood from invented addresses must not take memory without end: old peers are forgotten all at once.
-                if (peers.Count >= capacity)
-                    peers.Clear();
-                state = (burst, now);
-            }
-
-            long tokens = Math.Min(state.Tokens + now - state.Last, burst);
-            bool allowed = tokens >= cost;
-            peers[peer] = (allowed ? tokens - cost : tokens, now);
-            return allowed;
-        }
     }
 }

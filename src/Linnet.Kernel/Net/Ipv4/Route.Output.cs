@@ -57,11 +57,34 @@ public static partial class Route
     }
 
     /// <summary>Type of service that a socket's routes are looked up with (<c>ip_sock_rt_tos</c>).</summary>
-    public static byte IpSockRtTos(InetSock inet) => (byte)(inet.Tos & IPTOS_TOS_MASK);
+    public static byte IpSockRtTos(InetSock inet) => (byte)(inet.Tos & Flowi4.INET_DSCP_MASK);
 
     /// <summary>How far a socket's destinations may be: on the link with <c>SO_DONTROUTE</c> (<c>ip_sock_rt_scope</c>).</summary>
     public static byte IpSockRtScope(InetSock inet) =>
         inet.SockFlag(SockFlags.Localroute) ? (byte)RT_SCOPE_LINK : (byte)RT_SCOPE_UNIVERSE;
+
+    /// <summary>The address of this host that a packet leaves by (<c>ip_rt_get_source</c>).</summary>
+    [Linux("ip_rt_get_source")]
+    internal static uint IpRtGetSource(SkBuff skb)
+    {
+        Rtable rt = (Rtable)skb.Dst!;
+        Iphdr iph = skb.IpHdr;
+        if (!rt.RtIsInput)
+            return iph.Saddr;
+        NetNamespace net = rt.Dev.Net;
+        Flowi4 fl4 = new()
+        {
+            Daddr = iph.Daddr,
+            Saddr = iph.Saddr,
+            Flowi4Tos = (byte)(iph.Tos & Flowi4.INET_DSCP_MASK),
+            Flowi4Oif = rt.Dev.Ifindex,
+            Flowi4Iif = skb.Dev!.Ifindex,
+            Flowi4Mark = skb.Mark,
+        };
+        return IpFib.FibLookup(net, in fl4, out FibResult res) == 0
+            ? FibSemantics.FibResultPrefsrc(in res)
+            : Devinet.InetSelectAddr(rt.Dev, rt.Nexthop(iph.Daddr), RT_SCOPE_UNIVERSE);
+    }
 
     /// <summary>Makes all route entries obsolete (<c>rt_cache_flush</c>).</summary>
     [Linux("rt_cache_flush")]
@@ -146,7 +169,7 @@ public static partial class Route
         int err = IpFib.FibLookup(net, in fl4, out FibResult res);
         if (err < 0)
         {
-            if (fl4.Flowi4Oif == 0 || (err != -ENETUNREACH && !Ipv4Addr.IsMulticast(fl4.Daddr)))
+            if (fl4.Flowi4Oif == 0)
                 return err;
             // Without a route, a destination is taken to be on the link of the device that was asked for.
             if (fl4.Saddr == 0)
@@ -164,8 +187,7 @@ public static partial class Route
             return MkrouteOutput(net, in res, ref fl4, origOif, net.LoopbackDev, Rtable.RTCF_LOCAL, out rt);
         }
 
-        if (fl4.Saddr == 0)
-            fl4.Saddr = FibSemantics.FibResultPrefsrc(in res);
+        FibSemantics.FibSelectPath(net, ref res, ref fl4, skb: null);
         NetDevice dev = res.Nhc!.NhDev!;
         fl4.Flowi4Oif = dev.Ifindex;
         return MkrouteOutput(net, in res, ref fl4, origOif, dev, 0, out rt);

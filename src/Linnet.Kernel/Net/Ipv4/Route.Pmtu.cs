@@ -174,7 +174,7 @@ public static partial class Route
     {
         Iphdr iph = new(skb.Data);
         Flowi4 fl4 = Flowi4.InitOutput(
-            oif, skb.Mark, (byte)(iph.Tos & IPTOS_TOS_MASK), RT_SCOPE_UNIVERSE, protocol, 0, iph.Daddr, iph.Saddr, 0, 0, 0);
+            oif, skb.Mark, (byte)(iph.Tos & Flowi4.INET_DSCP_MASK), RT_SCOPE_UNIVERSE, protocol, 0, iph.Daddr, iph.Saddr, 0, 0, 0);
         if (IpRouteOutputKey(net, ref fl4, out Rtable? rt) == 0)
             IpRtUpdatePmtuCore(rt!, ref fl4, (int)mtu);
     }
@@ -185,7 +185,7 @@ public static partial class Route
     {
         Iphdr iph = new(skb.Data);
         Flowi4 fl4 = Flowi4.InitOutput(
-            sk.SkcBoundDevIf, sk.SkMark, (byte)(iph.Tos & IPTOS_TOS_MASK), RT_SCOPE_UNIVERSE, (byte)sk.SkProtocol, 0,
+            sk.SkcBoundDevIf, sk.SkMark, (byte)(iph.Tos & Flowi4.INET_DSCP_MASK), RT_SCOPE_UNIVERSE, (byte)sk.SkProtocol, 0,
             iph.Daddr, iph.Saddr, 0, 0, sk.SkUid);
         if (IpRouteOutputKey(sk.SkNet, ref fl4, out Rtable? rt) != 0)
             return;
@@ -203,7 +203,7 @@ public static partial class Route
             Iphdr iph = skb.IpHdr;
             fl4.Daddr = iph.Daddr;
             fl4.Saddr = iph.Saddr;
-            fl4.Flowi4Tos = (byte)(iph.Tos & IPTOS_TOS_MASK);
+            fl4.Flowi4Tos = (byte)(iph.Tos & Flowi4.INET_DSCP_MASK);
             fl4.Flowi4Mark = skb.Mark;
         }
         else if (sk != null)
@@ -236,18 +236,23 @@ public static partial class Route
         }
 
         fl4.Flowi4Oif = 0;
-        if (IpFib.FibLookup(net, in fl4, out FibResult res) != 0 || res.Nhc is not { } nh)
+        if (IpFib.FibLookup(net, in fl4, out FibResult res) != 0 || res.Nhc == null)
             return;
+        FibSemantics.FibSelectPath(net, ref res, ref fl4, skb: null);
         long expires = net.Machine.Clock.Jiffies + ipv4.SysctlIpRtMtuExpires;
-        lock (ipv4.FnheLock)
+        // Which of several next hops the packet took cannot be told.
+        foreach (FibNh nh in res.Fi!.Nhs.Length > 1 ? res.Fi.Nhs : [res.Nhc!])
         {
-            if (!nh.Exceptions.Learn(net, fl4.Daddr, 0, mtu, locked, expires))
-                return;
-        }
+            lock (ipv4.FnheLock)
+            {
+                if (!nh.Exceptions.Learn(net, fl4.Daddr, 0, mtu, locked, expires))
+                    continue;
+            }
 
-        // The entry that all flows over this next hop share is not right for this destination any more.
-        nh.RthOutput?.Kill();
-        nh.RthInput?.Kill();
+            // The entry that all flows over this next hop share is not right for this destination any more.
+            nh.RthOutput?.Kill();
+            nh.RthInput?.Kill();
+        }
     }
 
     /// <summary>The next hop does not answer: the sender is told (<c>ipv4_link_failure</c>). The packet stays the caller's.</summary>

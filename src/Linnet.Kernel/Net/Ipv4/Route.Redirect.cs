@@ -14,7 +14,7 @@ public static partial class Route
     {
         Iphdr iph = new(skb.Data);
         Flowi4 fl4 = Flowi4.InitOutput(
-            oif, 0, (byte)(iph.Tos & IPTOS_TOS_MASK), RT_SCOPE_UNIVERSE, protocol, 0, iph.Daddr, iph.Saddr, 0, 0, 0);
+            oif, 0, (byte)(iph.Tos & Flowi4.INET_DSCP_MASK), RT_SCOPE_UNIVERSE, protocol, 0, iph.Daddr, iph.Saddr, 0, 0, 0);
         if (IpRouteOutputKey(net, ref fl4, out Rtable? rt) == 0)
             IpDoRedirect(rt!, skb, ref fl4);
     }
@@ -25,7 +25,7 @@ public static partial class Route
     {
         Iphdr iph = new(skb.Data);
         Flowi4 fl4 = Flowi4.InitOutput(
-            sk.SkcBoundDevIf, sk.SkMark, (byte)(iph.Tos & IPTOS_TOS_MASK), RT_SCOPE_UNIVERSE, (byte)sk.SkProtocol, 0,
+            sk.SkcBoundDevIf, sk.SkMark, (byte)(iph.Tos & Flowi4.INET_DSCP_MASK), RT_SCOPE_UNIVERSE, (byte)sk.SkProtocol, 0,
             iph.Daddr, iph.Saddr, 0, 0, sk.SkUid);
         if (IpRouteOutputKey(sk.SkNet, ref fl4, out Rtable? rt) == 0)
             IpDoRedirect(rt!, skb, ref fl4);
@@ -53,8 +53,10 @@ public static partial class Route
         }
 
         NetNamespace net = dev.Net;
-        if (IpFib.FibLookup(net, in fl4, out FibResult res) != 0 || res.Nhc is not { } nh)
+        if (IpFib.FibLookup(net, in fl4, out FibResult res) != 0 || res.Nhc is null)
             return;
+        FibSemantics.FibSelectPath(net, ref res, ref fl4, skb: null);
+        FibNh nh = res.Nhc!;
         lock (net.Ipv4.FnheLock)
             nh.Exceptions.Learn(net, fl4.Daddr, newGw, 0, false, net.Machine.Clock.Jiffies + RedirectLifetime);
         rt.Kill();
@@ -75,17 +77,30 @@ public static partial class Route
             return FibFrontend.InetAddrType(net, newGw) == RTN_UNICAST;
         if (!Devinet.InetAddrOnlink(inDev, newGw, oldGw))
             return false;
-        return !inDev.OrConf(Ipv4Devconf.SecureRedirects) || IsDefaultGateway(net, inDev.Dev, newGw);
+        return !inDev.OrConf(Ipv4Devconf.SecureRedirects) || FibSemantics.IpFibCheckDefault(newGw, inDev.Dev);
     }
 
-    private static bool IsDefaultGateway(NetNamespace net, NetDevice dev, uint gateway)
+    /// <summary>Tells the sender of a packet that the gateway which it is forwarded to is on its own link.</summary>
+    /// <param name="skb">The packet, which stays the caller's.</param>
+    [Linux("ip_rt_send_redirect")]
+    internal static void IpRtSendRedirect(SkBuff skb)
     {
-        foreach (FibAlias fa in net.Ipv4.FibGetTable(RT_TABLE_MAIN)!.Find(0, 0))
+        Rtable rt = (Rtable)skb.Dst!;
+        if (InDevice.Get(rt.Dev) is not { } inDev || !inDev.OrConf(Ipv4Devconf.SendRedirects))
+            return;
+        NetnsIpv4 ipv4 = rt.Dev.Net.Ipv4;
+        Iphdr iph = skb.IpHdr;
+        uint gateway = rt.Nexthop(iph.Daddr);
+        if (!ipv4.RedirectLimits.Allow(
+            iph.Saddr, ipv4.Net.Machine.Clock.Jiffies, ipv4.SysctlIpRtRedirectLoad, ipv4.SysctlIpRtRedirectNumber,
+            ipv4.SysctlIpRtRedirectSilence, out int sent))
+            return;
+        Icmp.IcmpSend(skb, ICMP_REDIRECT, ICMP_REDIR_HOST, gateway);
+        if (sent == ipv4.SysctlIpRtRedirectNumber && inDev.OrConf(Ipv4Devconf.LogMartians)
+            && ipv4.MessageLimit.Allow(ipv4.Net.Machine.Clock.Jiffies))
         {
-            if (fa.Info.Nh.NhGw == gateway && fa.Info.Nh.NhDev == dev)
-                return true;
+            ipv4.Net.Machine.Log.Write(LogLevel.Warning,
+                $"IPv4: host {Ipv4Addr.Text(iph.Saddr)}/if{rt.RtIif} ignores redirects for {Ipv4Addr.Text(iph.Daddr)} to {Ipv4Addr.Text(gateway)}");
         }
-
-        return false;
     }
 }

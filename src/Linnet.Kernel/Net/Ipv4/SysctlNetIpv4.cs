@@ -27,6 +27,13 @@ internal static class SysctlNetIpv4
         ("promote_secondaries", Ipv4Devconf.PromoteSecondaries),
         ("src_valid_mark", Ipv4Devconf.SrcValidMark),
         ("bc_forwarding", Ipv4Devconf.BcForwarding),
+        ("send_redirects", Ipv4Devconf.SendRedirects),
+        ("accept_source_route", Ipv4Devconf.AcceptSourceRoute),
+        ("ignore_routes_with_linkdown", Ipv4Devconf.IgnoreRoutesWithLinkdown),
+        ("proxy_arp", Ipv4Devconf.ProxyArp),
+        ("proxy_arp_pvlan", Ipv4Devconf.ProxyArpPvlan),
+        ("medium_id", Ipv4Devconf.MediumId),
+        ("arp_evict_nocarrier", Ipv4Devconf.ArpEvictNocarrier),
     ];
 
     /// <summary>Registers the settings of a new namespace.</summary>
@@ -106,6 +113,28 @@ internal static class SysctlNetIpv4
         table.Register("net.ipv4.route.mtu_expires", Int(
             () => ipv4.SysctlIpRtMtuExpires / 1000, v => ipv4.SysctlIpRtMtuExpires = v * 1000, 0, int.MaxValue / 1000));
         table.Register("net.ipv4.route.min_adv_mss", Int(() => ipv4.SysctlMinAdvMss, v => ipv4.SysctlMinAdvMss = v, 0));
+        table.Register("net.ipv4.route.error_cost", Int(() => ipv4.SysctlIpRtErrorCost, v => ipv4.SysctlIpRtErrorCost = v));
+        table.Register("net.ipv4.route.error_burst", Int(() => ipv4.SysctlIpRtErrorBurst, v => ipv4.SysctlIpRtErrorBurst = v));
+        table.Register("net.ipv4.route.redirect_load", Int(() => ipv4.SysctlIpRtRedirectLoad, v => ipv4.SysctlIpRtRedirectLoad = v));
+        table.Register("net.ipv4.route.redirect_number", Int(() => ipv4.SysctlIpRtRedirectNumber, v => ipv4.SysctlIpRtRedirectNumber = v));
+        table.Register("net.ipv4.route.redirect_silence", Int(
+            () => ipv4.SysctlIpRtRedirectSilence, v => ipv4.SysctlIpRtRedirectSilence = v));
+        table.Register("net.ipv4.ip_forward_update_priority", Bool(
+            () => ipv4.SysctlIpFwdUpdatePriority, v => ipv4.SysctlIpFwdUpdatePriority = v));
+        RegisterMultipath(table, ipv4);
+    }
+
+    private static void RegisterMultipath(SysctlTable table, NetnsIpv4 ipv4)
+    {
+        const int AllFields = 0xFFF;
+        table.Register("net.ipv4.fib_multipath_use_neigh", Bool(
+            () => ipv4.SysctlFibMultipathUseNeigh, v => ipv4.SysctlFibMultipathUseNeigh = v));
+        table.Register("net.ipv4.fib_multipath_hash_policy", Int(
+            () => ipv4.SysctlFibMultipathHashPolicy, v => ipv4.SysctlFibMultipathHashPolicy = v, 0, 3));
+        table.Register("net.ipv4.fib_multipath_hash_fields", Int(
+            () => ipv4.SysctlFibMultipathHashFields, v => ipv4.SysctlFibMultipathHashFields = v, 1, AllFields));
+        table.Register("net.ipv4.fib_multipath_hash_seed", new SysctlInt(
+            () => ipv4.SysctlFibMultipathHashSeed, v => ipv4.SysctlFibMultipathHashSeed = (uint)v, 0, uint.MaxValue));
     }
 
     private static void RegisterFragments(SysctlTable table, NetnsIpv4 ipv4)
@@ -131,6 +160,9 @@ internal static class SysctlNetIpv4
                 }
 
                 cnf[setting] = (int)value;
+                // Shares of next hops depend on it.
+                if (setting == Ipv4Devconf.IgnoreRoutesWithLinkdown)
+                    FibSemantics.FibRebalanceAll(ipv4);
                 Route.RtCacheFlush(ipv4.Net);
             }));
         }
