@@ -53,7 +53,7 @@ public sealed class MtuProbeTests
         bench.In(". 1:1(0) ack 5121 win 65535 <nop,nop,sack 6107:8155>");
         Assert.Equal(1, bench.Count(LinuxMib.TCPMTUPFail));
         bench.Out(". 5121:5633(512) ack 1");
-        bench.Out(". 5633:6107(474) ack 1");
+        bench.Out("P. 5633:6107(474) ack 1");
         Assert.True(bench.Info(fd).TcpiSndCwnd >= cwnd);
         Assert.Equal(0, bench.Count(LinuxMib.TCPSackRecovery));
         AckAll(bench, fd);

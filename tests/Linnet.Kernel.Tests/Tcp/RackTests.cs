@@ -99,7 +99,7 @@ public sealed class RackTests
         bench.Out(". 1:1001(1000) ack 1");
         bench.Wait(10);
         bench.In(". 1:1(0) ack 1 win 10000 <nop,nop,sack 3001:9001>");
-        bench.Out(". 1001:2001(1000) ack 1");
+        bench.Out("P. 1001:2001(1000) ack 1");
         bench.Out(". 2001:3001(1000) ack 1");
         bench.Wait(Rtt);
 

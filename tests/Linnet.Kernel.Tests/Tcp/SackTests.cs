@@ -120,7 +120,11 @@ public sealed class SackTests
     private static int Fresh(TcpBench bench, int fd, int segments, uint acked)
     {
         bench.Flow.Rebase(acked - 1);
-        bench.Write(fd, segments * Segment);
+
+        // One by one, as packets of several segments are cut only where blocks end.
+        bench.Set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        for (int i = 0; i < segments; i++)
+            bench.Write(fd, Segment);
         Assert.Equal(segments, bench.TakeAll().Count);
         return fd;
     }

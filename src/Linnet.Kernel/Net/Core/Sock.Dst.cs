@@ -26,13 +26,15 @@ public partial class Sock
     /// <summary>Forgets the route (<c>sk_dst_reset</c>).</summary>
     public void SkDstReset() => SkDstSet(null);
 
-    /// <summary>Remembers a route and what its device takes off a stream protocol's hands.</summary>
+    /// <summary>
+    /// Remembers a route and how large packets for it may be. TCP makes packets of several segments for every device: where it
+    /// cannot cut them, they are cut on the way to it, and have passed everything before that as one.
+    /// </summary>
     [Linux("sk_setup_caps")]
     public void SkSetupCaps(DstEntry dst)
     {
         SkDstSet(dst);
-        NetDevice dev = dst.Dev;
-        SkGsoMaxSize = (dev.Features & NetdevFeatures.Tso) != 0 ? dev.GsoMaxSize : 0;
+        SkGsoMaxSize = dst.Dev.GsoMaxSize;
     }
 
     /// <summary>Gives the flow a new hash, never 0 (<c>sk_set_txhash</c>).</summary>

@@ -38,7 +38,8 @@ public static partial class TcpOutput
     [Linux("__tcp_transmit_skb")]
     internal static int TcpTransmitSkbCore(TcpSock tp, SkBuff skb, bool cloneIt, uint rcvNxt)
     {
-        ref TcpSkbCb tcb = ref skb.TcpCb;
+        // A copy, as it is the copy that goes out: what is set here for this transmission does not stay with the packet.
+        TcpSkbCb tcb = skb.TcpCb;
         tp.TcpWstampNs = tp.TcpClockCache;
         skb.Tstamp = tp.TcpClockCache;
 
