@@ -23,6 +23,7 @@ internal static class CommandLine
         TraceCommand.Create(terminal),
         DemoCommand.Create(terminal),
         ServeCommand.Create(terminal),
+        PacketdrillCommand.Create(terminal),
         SymbolsCommand.Create(terminal),
     ];
 

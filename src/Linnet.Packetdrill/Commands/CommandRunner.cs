@@ -65,6 +65,10 @@ public sealed class CommandRunner(NetNamespace net, string scriptPath, Action<lo
             output(line);
     }
 
-    private ScriptException Failure(CommandAction command, string message) =>
-        new(scriptPath, command.Line, $"error executing `{command.CommandLine}` command: {message}");
+    // Command lines of several lines are shown in one, so that what went wrong is on the message's first.
+    private ScriptException Failure(CommandAction command, string message)
+    {
+        string[] lines = command.CommandLine.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        return new ScriptException(scriptPath, command.Line, $"error executing `{string.Join(' ', lines)}` command: {message}");
+    }
 }
