@@ -12,6 +12,7 @@ global using static Linnet.Kernel.Uapi.IcmpH;
 global using static Linnet.Kernel.Uapi.IfEtherH;
 global using static Linnet.Kernel.Uapi.IfH;
 global using static Linnet.Kernel.Uapi.IfPacketH;
+global using static Linnet.Kernel.Uapi.IgmpH;
 global using static Linnet.Kernel.Uapi.In6H;
 global using static Linnet.Kernel.Uapi.InH;
 global using static Linnet.Kernel.Uapi.IpH;

@@ -86,6 +86,15 @@ internal sealed class Wire : IDisposable
         Sent.Clear();
     }
 
+    /// <summary>A UDP socket of the host; the test closes it.</summary>
+    public TestSocket NewUdp()
+    {
+        TaskStruct task = machine.NewTask();
+        using KernelEntry entry = task.Enter();
+        Assert.Equal(0, Linnet.Kernel.Net.Socket.SockCreate(SocketH.AF_INET, SocketH.SOCK_DGRAM, 0, out Linnet.Kernel.Net.Socket? sock));
+        return new TestSocket(task, sock!);
+    }
+
     public long Count(IpstatsMib counter) => Ipv4.IpStatistics[counter];
 
     public static byte[] Frame(byte[] to, byte[] from, int type, byte[] payload) =>

@@ -150,13 +150,26 @@ public static class DevIoctl
                     return -EINVAL;
                 dev.TxQueueLen = ifr.IfrQlen;
                 return 0;
+            case SIOCADDMULTI or SIOCDELMULTI:
+                return DevIfmulti(dev, ref ifr, cmd);
             case SIOCSIFNAME:
                 return Dev.DevChangeName(dev, Text(Bytes(ref ifr.IfrNewname)));
             default:
-                // Metrics other than 0, slaves, maps and multicast lists: no driver here has them.
+                // Metrics other than 0, slaves and maps: no driver here has them.
                 net.Machine.Unsupported.Add(RequestKind.Ioctl, cmd);
                 return -EOPNOTSUPP;
         }
+    }
+
+    private static int DevIfmulti(NetDevice dev, ref Ifreq ifr, uint cmd)
+    {
+        if (ifr.IfrHwaddr.SaFamily != AF_UNSPEC)
+            return -EINVAL;
+        ReadOnlySpan<byte> addr = Bytes(ref ifr.IfrHwaddr.SaData)[..dev.DevAddr.Length];
+        if (cmd == SIOCDELMULTI)
+            return DevAddrLists.DevMcDelGlobal(dev, addr);
+        DevAddrLists.DevMcAddGlobal(dev, addr);
+        return 0;
     }
 
     private static bool MayChange(NetNamespace net) => net.Capable(TaskStruct.Current, CAP_NET_ADMIN);

@@ -138,6 +138,9 @@ public sealed class NetDevice
     /// <summary>How many want it to take all multicast frames (<c>allmulti</c>).</summary>
     public int Allmulti { get; internal set; }
 
+    /// <summary>Multicast link addresses that the device takes (<c>mc</c>); replaced whole.</summary>
+    public NetdevHwAddr[] Mc { get; internal set => Volatile.Write(ref field, value); } = [];
+
     /// <summary>Captures and packet sockets that see all packets of the device.</summary>
     public PacketTap[] Taps { get; internal set; } = [];
 
@@ -170,6 +173,11 @@ public abstract class NetDeviceOps
 
     /// <summary>Changes the MTU (<c>ndo_change_mtu</c>); range checks are done.</summary>
     public virtual int ChangeMtu(NetDevice dev, int mtu) => 0;
+
+    /// <summary>Multicast addresses or the flags about them changed (<c>ndo_set_rx_mode</c>).</summary>
+    public virtual void SetRxMode(NetDevice dev)
+    {
+    }
 
     /// <summary>The device leaves the machine (<c>ndo_uninit</c>).</summary>
     public virtual void Uninit(NetDevice dev)

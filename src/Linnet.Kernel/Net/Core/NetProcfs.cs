@@ -10,7 +10,11 @@ public static class NetProcfs
 {
     /// <summary>Registers the files.</summary>
     [Linux("dev_proc_init")]
-    public static void DevProcInit(Machine machine) => ProcNet.Of(machine).Register("dev", DevSeqShow);
+    public static void DevProcInit(Machine machine)
+    {
+        ProcNet.Of(machine).Register("dev", DevSeqShow);
+        DevAddrLists.DevMcastInit(machine);
+    }
 
     [Linux("dev_seq_show")]
     private static void DevSeqShow(NetNamespace net, StringBuilder seq)

@@ -20,6 +20,7 @@ public static partial class AfInet
         Bug.On(Icmp.IcmpInit(machine) < 0);
         Bug.On(AfInetProtocols.InetAddProtocol(machine, IPPROTO_TCP, TcpProtocol.Instance) < 0);
         Bug.On(AfInetProtocols.InetAddProtocol(machine, IPPROTO_UDP, UdpProtocol.Instance) < 0);
+        Bug.On(AfInetProtocols.InetAddProtocol(machine, IPPROTO_IGMP, IgmpProtocol.Instance) < 0);
     }
 }
 

@@ -35,6 +35,7 @@ public static partial class AfInet
         core.DevAddPack(new IpPacketType());
         ProcNet.Of(machine).Register("tcp", TcpIpv4.Tcp4SeqShow);
         Proc.IpMiscProcInit(machine);
+        Igmp.IgmpMcInit(machine);
         return 0;
     }
 

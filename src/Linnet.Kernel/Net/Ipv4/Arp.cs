@@ -169,8 +169,12 @@ public sealed class ArpTable(NetNamespace net) : NeighTable(net)
     {
         if (dev.Type != ARPHRD_ETHER || (dev.Flags & IFF_MULTICAST) == 0)
             return dev.Broadcast;
-        return [0x01, 0x00, 0x5e, (byte)(group >> 16 & 0x7f), (byte)(group >> 8), (byte)group];
+        return IpEthMcMap(group);
     }
+
+    /// <summary>The Ethernet address of a group (RFC 1112 section 6.4).</summary>
+    [Linux("ip_eth_mc_map", "include/net/ip.h")]
+    internal static byte[] IpEthMcMap(uint group) => [0x01, 0x00, 0x5e, (byte)(group >> 16 & 0x7f), (byte)(group >> 8), (byte)group];
 }
 
 /// <summary>Receives packets of protocol <c>ETH_P_ARP</c> (<c>arp_packet_type</c>).</summary>

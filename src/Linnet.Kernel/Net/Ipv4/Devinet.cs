@@ -317,6 +317,7 @@ public static partial class Devinet
     [Linux("inetdev_destroy")]
     private static void InetdevDestroy(InDevice inDev)
     {
+        Igmp.IpMcDestroyDev(inDev);
         lock (inDev.Dev.Net.Ipv4.AddressLock)
         {
             while (inDev.IfaList is [var first, ..])
@@ -349,6 +350,7 @@ public static partial class Devinet
                 InetdevUp(inDev);
                 break;
             case NetdevEvent.Down:
+                Igmp.IpMcDown(inDev);
                 FibFrontend.FibNetdevEvent(what, dev);
                 break;
             case NetdevEvent.Change when dev.IsUp:
@@ -380,12 +382,7 @@ public static partial class Devinet
     private static void InetdevUp(InDevice inDev)
     {
         NetDevice dev = inDev.Dev;
-        if ((dev.Flags & IFF_MULTICAST) != 0 || (dev.Flags & IFF_LOOPBACK) != 0)
-        {
-            if (!inDev.McList.Contains(INADDR_ALLHOSTS_GROUP))
-                inDev.McList.Change(INADDR_ALLHOSTS_GROUP, 1);
-        }
-
+        Igmp.IpMcUp(inDev);
         bool inherent = (dev.Flags & IFF_LOOPBACK) != 0
             && !Array.Exists(inDev.IfaList, ifa => ifa.IfaLocal == INADDR_LOOPBACK);
         if (inherent)

@@ -4,11 +4,11 @@ using Linnet.Kernel.Trace;
 namespace Linnet.Kernel.Net.Ipv4;
 
 /// <summary>
-/// Multicast groups that sockets joined: which packets a host takes and which socket gets them. Groups of a socket are
-/// changed with the socket owned, and read without a lock. Nothing is reported to routers.
+/// Multicast groups: what sockets joined, which packets a host takes, and what routers are told (IGMP, RFC 3376, with RFC 2236
+/// and RFC 1112 for older routers). Groups of a socket are changed with the socket owned, and read without a lock.
 /// </summary>
 [LinuxFile("net/ipv4/igmp.c")]
-public static class Igmp
+public static partial class Igmp
 {
     /// <summary>Joins a group on a device; all sources are welcome.</summary>
     /// <returns>
@@ -37,6 +37,7 @@ public static class Igmp
                 continue;
             if (imr.Ifindex != 0 ? iml.Ifindex != imr.Ifindex : imr.Address != 0 && imr.Address != iml.Address)
                 continue;
+            IpMcLeaveSrc(iml, inDev);
             sk.McList = [.. sk.McList.Where(other => other != iml)];
             if (inDev != null)
                 IpMcDecGroup(inDev, iml.Multiaddr);
@@ -53,12 +54,20 @@ public static class Igmp
     {
         if (!Ipv4Addr.IsMulticast(imr.Multiaddr))
             return -EINVAL;
-        if (IpMcFindDev(sk.SkNet, ref imr) == null)
+        if (IpMcFindDev(sk.SkNet, ref imr) is not { } inDev)
             return -ENODEV;
         if (Find(sk, imr.Multiaddr, imr.Ifindex) is not { } pmc)
             return -EINVAL;
-        if (pmc.Sfmode != omode && pmc.Sources.Length != 0)
-            return -EINVAL;
+        if (pmc.Sfmode != omode)
+        {
+            if (pmc.Sources.Length != 0)
+                return -EINVAL;
+            // The mode may change while no source is named.
+            IpMcAddSrc(inDev, imr.Multiaddr, omode, [], delta: false);
+            IpMcDelSrc(inDev, imr.Multiaddr, pmc.Sfmode, [], delta: false);
+            pmc = Replace(sk, pmc, pmc with { Sfmode = omode });
+        }
+
         bool known = pmc.Sources.Contains(source);
         if (!add)
         {
@@ -67,6 +76,7 @@ public static class Igmp
             // Nobody left to listen to is the same as having left.
             if (pmc.Sources.Length == 1 && omode == MCAST_INCLUDE)
                 return IpMcLeaveGroup(sk, ref imr);
+            IpMcDelSrc(inDev, imr.Multiaddr, omode, [source], delta: true);
             Replace(sk, pmc, pmc with { Sources = [.. pmc.Sources.Where(other => other != source)] });
             return 0;
         }
@@ -75,7 +85,8 @@ public static class Igmp
             return -ENOBUFS;
         if (known)
             return -EADDRNOTAVAIL;
-        Replace(sk, pmc, pmc with { Sfmode = omode, Sources = [.. pmc.Sources, source] });
+        Replace(sk, pmc, pmc with { Sources = [.. pmc.Sources, source] });
+        IpMcAddSrc(inDev, imr.Multiaddr, omode, [source], delta: true);
         return 0;
     }
 
@@ -86,12 +97,17 @@ public static class Igmp
     {
         if (!Ipv4Addr.IsMulticast(imr.Multiaddr) || fmode is not (MCAST_INCLUDE or MCAST_EXCLUDE))
             return -EINVAL;
-        if (IpMcFindDev(sk.SkNet, ref imr) == null)
+        if (IpMcFindDev(sk.SkNet, ref imr) is not { } inDev)
             return -ENODEV;
         if (fmode == MCAST_INCLUDE && sources.Length == 0)
             return IpMcLeaveGroup(sk, ref imr);
         if (Find(sk, imr.Multiaddr, imr.Ifindex) is not { } pmc)
             return -EINVAL;
+        // The new filter comes before the old one goes, so that nothing that both let pass is reported as lost.
+        int err = IpMcAddSrc(inDev, imr.Multiaddr, (int)fmode, sources, delta: false);
+        if (err != 0)
+            return err;
+        IpMcDelSrc(inDev, imr.Multiaddr, pmc.Sfmode, pmc.Sources, delta: false);
         Replace(sk, pmc, pmc with { Sfmode = (int)fmode, Sources = sources });
         return 0;
     }
@@ -135,35 +151,17 @@ public static class Igmp
         sk.ReleaseSock();
         foreach (IpMcSocklist iml in joined)
         {
-            if (InetdevByIndex(sk.SkNet, iml.Ifindex) is { } inDev)
-                IpMcDecGroup(inDev, iml.Multiaddr);
+            if (InetdevByIndex(sk.SkNet, iml.Ifindex) is not { } inDev)
+                continue;
+            IpMcLeaveSrc(iml, inDev);
+            IpMcDecGroup(inDev, iml.Multiaddr);
         }
     }
 
-    /// <summary>Counts one more user of a group on a device (<c>ip_mc_inc_group</c>).</summary>
-    [Linux("ip_mc_inc_group")]
-    public static void IpMcIncGroup(InDevice inDev, uint addr)
-    {
-        inDev.McList.Change(addr, 1);
-        Route.RtCacheFlush(inDev.Dev.Net);
-    }
-
-    /// <summary>Counts one user less of a group; the last one ends the membership (<c>ip_mc_dec_group</c>).</summary>
-    [Linux("__ip_mc_dec_group")]
-    public static void IpMcDecGroup(InDevice inDev, uint addr)
-    {
-        Bug.On(inDev.McList.Change(addr, -1) < 0);
-        Route.RtCacheFlush(inDev.Dev.Net);
-    }
-
-    /// <summary>Whether this host takes packets to a group that come in by a device (<c>ip_check_mc_rcu</c>).</summary>
-    /// <param name="inDev">The device.</param>
-    /// <param name="mcAddr">The group.</param>
-    /// <param name="srcAddr">The sender.</param>
-    /// <param name="proto">Transport protocol.</param>
-    [Linux("ip_check_mc_rcu")]
-    public static bool IpCheckMcRcu(InDevice inDev, uint mcAddr, uint srcAddr, byte proto) =>
-        proto == IPPROTO_IGMP || inDev.McList.Contains(mcAddr);
+    // What the socket asked for is taken out of the sum on the device, which may have gone.
+    [Linux("ip_mc_leave_src")]
+    private static int IpMcLeaveSrc(IpMcSocklist iml, InDevice? inDev) =>
+        inDev == null ? 0 : IpMcDelSrc(inDev, iml.Multiaddr, iml.Sfmode, iml.Sources, delta: false);
 
     [Linux("__ip_mc_join_group")]
     private static int IpMcJoinGroupCore(InetSock sk, ref McRequest imr, int mode)
@@ -179,7 +177,7 @@ public static class Igmp
         if (sk.McList.Length >= sk.SkNet.Ipv4.SysctlIgmpMaxMemberships)
             return -ENOBUFS;
         sk.McList = [new IpMcSocklist(imr.Multiaddr, imr.Address, imr.Ifindex, mode, []), .. sk.McList];
-        IpMcIncGroup(inDev, imr.Multiaddr);
+        IpMcIncGroup(inDev, imr.Multiaddr, mode);
         return 0;
     }
 
@@ -224,6 +222,9 @@ public static class Igmp
         return null;
     }
 
-    private static void Replace(InetSock sk, IpMcSocklist old, IpMcSocklist changed) =>
-        sk.McList = [.. sk.McList.Select(pmc => pmc == old ? changed : pmc)];
+    private static IpMcSocklist Replace(InetSock sk, IpMcSocklist old, IpMcSocklist changed)
+    {
+        sk.McList = [.. sk.McList.Select(pmc => ReferenceEquals(pmc, old) ? changed : pmc)];
+        return changed;
+    }
 }

@@ -80,6 +80,15 @@ public enum Ipv4Devconf
 
     /// <summary><c>arp_evict_nocarrier</c></summary>
     ArpEvictNocarrier,
+
+    /// <summary><c>force_igmp_version</c></summary>
+    ForceIgmpVersion,
+
+    /// <summary><c>igmpv2_unsolicited_report_interval</c>, ms</summary>
+    Igmpv2UnsolicitedReportInterval,
+
+    /// <summary><c>igmpv3_unsolicited_report_interval</c>, ms</summary>
+    Igmpv3UnsolicitedReportInterval,
 }
 
 /// <summary>The values of all <see cref="Ipv4Devconf"/> settings (<c>struct ipv4_devconf</c>).</summary>
@@ -166,7 +175,7 @@ public sealed class InIfaddr
 
 /// <summary>What IPv4 keeps for a device (<c>struct in_device</c>).</summary>
 [LinuxStruct("in_device")]
-public sealed class InDevice
+public sealed partial class InDevice
 {
     internal static readonly StateSlot<InDevice> Slot = new();
 
@@ -177,6 +186,7 @@ public sealed class InDevice
         Dev = dev;
         Ipv4 = ipv4;
         Cnf.CopyFrom(ipv4.DevconfDflt);
+        Igmp.IpMcInitDev(this);
     }
 
     /// <summary>The device.</summary>
@@ -192,9 +202,6 @@ public sealed class InDevice
         internal set => Volatile.Write(ref ifaList, value);
     }
 
-    /// <summary>Multicast groups that the host is in on this device, with the number of those who asked.</summary>
-    internal IpMcList McList { get; } = new();
-
     private NetnsIpv4 Ipv4 { get; }
 
     /// <summary>The IPv4 part of a device, or null when IPv4 does not run on it (<c>__in_dev_get_rcu</c>).</summary>
@@ -208,39 +215,4 @@ public sealed class InDevice
 
     /// <summary>Whether both are set (<c>IN_DEV_ANDCONF</c>).</summary>
     public bool AndConf(Ipv4Devconf setting) => Cnf[setting] != 0 && Ipv4.DevconfAll[setting] != 0;
-}
-
-/// <summary>The multicast groups of a device: copied on change, read without a lock.</summary>
-internal sealed class IpMcList
-{
-    private (uint Group, int Users)[] groups = [];
-
-    public ReadOnlySpan<(uint Group, int Users)> Groups => Volatile.Read(ref groups);
-
-    public bool Contains(uint group)
-    {
-        foreach ((uint member, _) in Groups)
-        {
-            if (member == group)
-                return true;
-        }
-
-        return false;
-    }
-
-    /// <summary>Counts one user more or less of a group.</summary>
-    /// <returns>How many users the group has now, or -1 when it had none to take away.</returns>
-    public int Change(uint group, int by)
-    {
-        lock (this)
-        {
-            int index = Array.FindIndex(groups, member => member.Group == group);
-            int users = (index < 0 ? 0 : groups[index].Users) + by;
-            if (users < 0)
-                return -1;
-            (uint, int)[] others = [.. groups.Where(member => member.Group != group)];
-            Volatile.Write(ref groups, users == 0 ? others : [.. others, (group, users)]);
-            return users;
-        }
-    }
 }

@@ -15,6 +15,10 @@ internal sealed class InetSysctl : PernetOperations
             () => ipv4.SysctlIgmpMaxMemberships, v => ipv4.SysctlIgmpMaxMemberships = (int)v));
         table.Register("net.ipv4.igmp_max_msf", new SysctlInt(
             () => ipv4.SysctlIgmpMaxMsf, v => ipv4.SysctlIgmpMaxMsf = (int)v));
+        table.Register("net.ipv4.igmp_qrv", new SysctlInt(
+            () => ipv4.SysctlIgmpQrv, v => ipv4.SysctlIgmpQrv = (int)v, 1));
+        table.Register("net.ipv4.igmp_link_local_mcast_reports", new SysctlInt(
+            () => ipv4.SysctlIgmpLlmReports ? 1 : 0, v => ipv4.SysctlIgmpLlmReports = v != 0, 0, 1));
         table.Register("net.ipv4.ping_group_range", new SysctlInts(
             () => [ipv4.PingGroupRange.Low, ipv4.PingGroupRange.High], values => SetPingGroupRange(ipv4, values)));
         ProtoMemory memory = UdpTable.Of(net.Machine).Memory;

@@ -17,4 +17,10 @@ public sealed partial class NetnsIpv4
 
     /// <summary><c>igmp_max_msf</c>: most sources in the filter of one group.</summary>
     public int SysctlIgmpMaxMsf = 10;
+
+    /// <summary><c>igmp_qrv</c>: how often reports are repeated, for a lossy link (robustness variable, RFC 3376 section 8.1).</summary>
+    public int SysctlIgmpQrv = 2;
+
+    /// <summary><c>igmp_link_local_mcast_reports</c>: whether groups of 224.0.0/24 are reported too.</summary>
+    public bool SysctlIgmpLlmReports = true;
 }

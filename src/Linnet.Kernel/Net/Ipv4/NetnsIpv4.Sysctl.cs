@@ -134,6 +134,8 @@ public sealed partial class NetnsIpv4
 
         foreach (Ipv4DevconfTable table in (Ipv4DevconfTable[])[DevconfAll, DevconfDflt])
         {
+            table[Ipv4Devconf.Igmpv2UnsolicitedReportInterval] = 10_000;
+            table[Ipv4Devconf.Igmpv3UnsolicitedReportInterval] = 1000;
             table[Ipv4Devconf.SendRedirects] = 1;
             table[Ipv4Devconf.ArpEvictNocarrier] = 1;
         }

@@ -34,6 +34,9 @@ internal static class SysctlNetIpv4
         ("proxy_arp_pvlan", Ipv4Devconf.ProxyArpPvlan),
         ("medium_id", Ipv4Devconf.MediumId),
         ("arp_evict_nocarrier", Ipv4Devconf.ArpEvictNocarrier),
+        ("force_igmp_version", Ipv4Devconf.ForceIgmpVersion),
+        ("igmpv2_unsolicited_report_interval", Ipv4Devconf.Igmpv2UnsolicitedReportInterval),
+        ("igmpv3_unsolicited_report_interval", Ipv4Devconf.Igmpv3UnsolicitedReportInterval),
     ];
 
     /// <summary>Registers the settings of a new namespace.</summary>

@@ -131,7 +131,7 @@ internal static partial class AfPacket
             return 0;
         }
 
-        int err = PacketDevMc(dev, type, address.Length, 1);
+        int err = PacketDevMc(dev, type, address, 1);
         if (err == 0)
             sk.Memberships.Add(new PacketMembership(ifindex, type, address.ToArray()));
         return err;
@@ -146,7 +146,7 @@ internal static partial class AfPacket
         {
             sk.Memberships.Remove(membership);
             if (sk.SkNet.Devices.DevGetByIndex(ifindex) is { } dev)
-                PacketDevMc(dev, type, address.Length, -1);
+                PacketDevMc(dev, type, address, -1);
         }
 
         return 0;
@@ -158,7 +158,7 @@ internal static partial class AfPacket
         foreach (PacketMembership membership in sk.Memberships)
         {
             if (sk.SkNet.Devices.DevGetByIndex(membership.Ifindex) is { } dev)
-                PacketDevMc(dev, membership.Type, membership.Address.Length, -1);
+                PacketDevMc(dev, membership.Type, membership.Address, -1);
         }
 
         sk.Memberships.Clear();
@@ -171,14 +171,19 @@ internal static partial class AfPacket
         sk.ReleaseSock();
     }
 
-    // Devices here pass every frame up, so that single addresses need nothing of them.
+    // Devices here pass every frame to a unicast address up, so that single ones need nothing of them.
     [Linux("packet_dev_mc")]
-    private static int PacketDevMc(NetDevice dev, ushort type, int alen, int what)
+    private static int PacketDevMc(NetDevice dev, ushort type, ReadOnlySpan<byte> address, int what)
     {
         switch (type)
         {
-            case PACKET_MR_MULTICAST or PACKET_MR_UNICAST:
-                return alen != dev.DevAddr.Length ? -EINVAL : 0;
+            case PACKET_MR_MULTICAST or PACKET_MR_UNICAST when address.Length != dev.DevAddr.Length:
+                return -EINVAL;
+            case PACKET_MR_MULTICAST when what > 0:
+                DevAddrLists.DevMcAdd(dev, address);
+                return 0;
+            case PACKET_MR_MULTICAST:
+                return DevAddrLists.DevMcDel(dev, address);
             case PACKET_MR_PROMISC:
                 Core.Dev.DevSetPromiscuity(dev, what);
                 return 0;
