@@ -1,6 +1,5 @@
 using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
-using Linnet.Kernel.Net.Sched;
 using Linnet.Kernel.Tests.Infrastructure;
 using Linnet.Kernel.Uapi;
 
@@ -9,9 +8,9 @@ namespace Linnet.Kernel.Tests.Tcp;
 /// <summary>Explicit congestion notification (RFC 3168): agreement, marks, echo and answer to it.</summary>
 public sealed class EcnTests
 {
-    private const byte NotEct = InetEcn.INET_ECN_NOT_ECT;
-    private const byte Ect0 = InetEcn.INET_ECN_ECT_0;
-    private const byte Ce = InetEcn.INET_ECN_CE;
+    private const byte NotEct = EcnBits.INET_ECN_NOT_ECT;
+    private const byte Ect0 = EcnBits.INET_ECN_ECT_0;
+    private const byte Ce = EcnBits.INET_ECN_CE;
 
     // --- agreement (6.1.1) ---
 
@@ -217,26 +216,6 @@ public sealed class EcnTests
         TcpSegment next = bench.Take();
         Assert.Equal(("PW.", Ect0), (next.Flags, next.Tos));
         bench.In(". 1:1(0) ack 1101 win 65535");
-    }
-
-    /// <summary>Routers mark by the same function; the checksum has to stay right.</summary>
-    [Theory]
-    [InlineData(0x00, false, 0x00)]
-    [InlineData(0x02, true, 0x03)]
-    [InlineData(0x01, true, 0x03)]
-    [InlineData(0xB8 | 2, true, 0xB8 | 3)]
-    [InlineData(0xFF, true, 0xFF)]
-    public void CE_is_put_into_headers(byte tos, bool marked, byte after)
-    {
-        for (int id = 0; id < 65536; id += 251)
-        {
-            byte[] header = new byte[Iphdr.Size];
-            Iphdr iph = new(header) { VersionIhl = 0x45, Tos = tos, Id = (ushort)id, TotLen = 20, Ttl = 64, Saddr = 1, Daddr = 2 };
-            iph.SendCheck();
-            Assert.Equal(marked, InetEcn.IpEcnSetCe(header));
-            Assert.Equal(after, header[1]);
-            Assert.Equal(0, Iphdr.FastCsum(header));
-        }
     }
 
     private static TcpBench Bench(int ecn) => new(sysctl: ipv4 => ipv4.SysctlTcpEcn = ecn);

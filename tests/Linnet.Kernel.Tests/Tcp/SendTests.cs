@@ -45,7 +45,7 @@ public sealed class SendTests
         bench.Out(". 2001:3001(1000) ack 1");
         bench.Nothing();
         bench.In(". 1:1(0) ack 1001 win 3000");
-        bench.Out("P. 3001:4001(1000) ack 1");
+        bench.Out(". 3001:4001(1000) ack 1");
         bench.Nothing();
         bench.In(". 1:1(0) ack 4001 win 500");
         bench.Nothing();

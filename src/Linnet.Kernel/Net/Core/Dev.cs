@@ -52,6 +52,8 @@ public static partial class Dev
     /// <returns>Whether the driver took it, or a segment of it; what it did not take was freed.</returns>
     internal static bool ValidateAndXmit(SkBuff skb, NetDevice dev)
     {
+        // When it was to leave is past; from here on the field would be taken for when it came.
+        skb.Tstamp = 0;
         SkBuff? next = ValidateXmitSkb(skb, dev);
         bool sent = false;
         while (next != null)

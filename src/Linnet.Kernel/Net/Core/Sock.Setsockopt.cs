@@ -262,6 +262,8 @@ public partial class Sock
         ulong rate = val == -1 ? ulong.MaxValue : (uint)val;
         if (optlen >= sizeof(ulong) && optval.Get(out rate) < 0)
             return -EFAULT;
+        if (rate != ulong.MaxValue && SkPacingStatus == SockPacing.None)
+            SkPacingStatus = SockPacing.Needed;
         Volatile.Write(ref SkMaxPacingRate, rate);
         if (rate < Volatile.Read(ref SkPacingRate))
             Volatile.Write(ref SkPacingRate, rate);

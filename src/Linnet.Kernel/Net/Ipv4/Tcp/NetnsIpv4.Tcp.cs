@@ -135,6 +135,12 @@ public sealed partial class NetnsIpv4
     /// <summary><c>tcp_tso_rtt_log</c></summary>
     public int SysctlTcpTsoRttLog = 9;
 
+    /// <summary><c>tcp_limit_output_bytes</c>: most that a connection has in queues and devices.</summary>
+    public int SysctlTcpLimitOutputBytes = 4 * 1024 * 1024;
+
+    /// <summary><c>tcp_autocorking</c>: small writes join while earlier ones wait in queues or devices.</summary>
+    public bool SysctlTcpAutocorking = true;
+
     /// <summary><c>tcp_challenge_ack_limit</c>, a second.</summary>
     public int SysctlTcpChallengeAckLimit = int.MaxValue;
 

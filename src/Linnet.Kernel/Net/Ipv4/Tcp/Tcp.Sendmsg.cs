@@ -50,9 +50,9 @@ public static partial class Tcp
         {
             // A writer that waits for room has to have all sent that he has; else his own flags count.
             if (err == -EAGAIN)
-                TcpPush(tp, flags & ~MSG_MORE, mssNow, TCP_NAGLE_PUSH);
+                TcpPush(tp, flags & ~MSG_MORE, mssNow, TCP_NAGLE_PUSH, sizeGoal);
             else
-                TcpPush(tp, flags, mssNow, tp.Nonagle);
+                TcpPush(tp, flags, mssNow, tp.Nonagle, sizeGoal);
             return copied;
         }
 
@@ -70,7 +70,7 @@ public static partial class Tcp
 
     /// <summary>Marks the last packet as pushed and urgent as the flags say, and sends what may be sent.</summary>
     [Linux("tcp_push")]
-    public static void TcpPush(TcpSock tp, int flags, int mssNow, byte nonagle)
+    public static void TcpPush(TcpSock tp, int flags, int mssNow, byte nonagle, int sizeGoal)
     {
         SkBuff? skb = tp.SkWriteQueue.Last;
         if (skb == null)
@@ -79,6 +79,8 @@ public static partial class Tcp
             TcpMarkPush(tp, skb);
         if ((flags & MSG_OOB) != 0)
             tp.SndUp = tp.WriteSeq;
+        if (TcpOutput.TcpShouldAutocork(tp, skb, sizeGoal))
+            return;
         TcpOutput.TcpPushPendingFramesCore(tp, mssNow, (flags & MSG_MORE) != 0 ? TCP_NAGLE_CORK : nonagle);
     }
 
@@ -102,8 +104,8 @@ public static partial class Tcp
         if (tp.SkWriteQueue.IsEmpty)
             return;
         tp.LockSock();
-        int mssNow = TcpSendMss(tp, out _, 0);
-        TcpPush(tp, 0, mssNow, tp.Nonagle);
+        int mssNow = TcpSendMss(tp, out int sizeGoal, 0);
+        TcpPush(tp, 0, mssNow, tp.Nonagle, sizeGoal);
         tp.ReleaseSock();
     }
 

@@ -262,9 +262,9 @@ public static class TcpCong
     private static void MarkPackets(TcpSock tp)
     {
         if (tp.IcskCaOps.NeedsEcn)
-            InetEcn.InetEcnXmit(tp);
+            EcnBits.InetEcnXmit(tp);
         else
-            InetEcn.InetEcnDontxmit(tp);
+            EcnBits.InetEcnDontxmit(tp);
     }
 
     [Linux("tcp_ca_find_key")]

@@ -325,7 +325,7 @@ public static partial class TcpInput
         // Time that passed with another timer in place of this one counts.
         if (tp.IcskPending is InetConnectionSock.ICSK_TIME_REO_TIMEOUT or InetConnectionSock.ICSK_TIME_LOSS_PROBE)
             rto = TcpTimer.UsecsToJiffies(Math.Max(tp.TcpRtoDelta / Clock.NsecPerUsec, 1));
-        tp.TcpResetXmitTimer(InetConnectionSock.ICSK_TIME_RETRANS, rto);
+        tp.TcpResetXmitTimer(InetConnectionSock.ICSK_TIME_RETRANS, rto + TcpOutput.TcpPacingDelay(tp));
     }
 
     /// <summary>Arms the timer anew: for a tail loss probe, or else for the retransmission timeout.</summary>

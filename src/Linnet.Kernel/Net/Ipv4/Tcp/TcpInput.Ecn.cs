@@ -25,7 +25,7 @@ public static partial class TcpInput
 
         // A SYN that is itself marked as capable comes from a bleaching or broken path, except with congestion controls that
         // ask for it. AE or reserved bits are a peer's that offers more than RFC 3168.
-        bool marked = (skb.TcpCb.IpDsfield & InetEcn.INET_ECN_MASK) != InetEcn.INET_ECN_NOT_ECT;
+        bool marked = (skb.TcpCb.IpDsfield & EcnBits.INET_ECN_MASK) != EcnBits.INET_ECN_NOT_ECT;
         bool reserved = (th.FlagWord & ReservedBits) != 0;
         bool wanted = listener.Ipv4.SysctlTcpEcn != 0 || TcpOutput.RouteHasEcn(dst);
         if ((!marked || reserved) && wanted || listener.IcskCaOps.NeedsEcn)
@@ -66,14 +66,14 @@ public static partial class TcpInput
     {
         if ((tp.EcnFlags & TCP_ECN_OK) == 0)
             return;
-        switch (skb.TcpCb.IpDsfield & InetEcn.INET_ECN_MASK)
+        switch (skb.TcpCb.IpDsfield & EcnBits.INET_ECN_MASK)
         {
-            case InetEcn.INET_ECN_NOT_ECT:
+            case EcnBits.INET_ECN_NOT_ECT:
                 // Of a sender that marks its data, this is a retransmission.
                 if ((tp.EcnFlags & TCP_ECN_SEEN) != 0)
                     TcpEnterQuickackMode(tp, EcnQuickacks);
                 break;
-            case InetEcn.INET_ECN_CE:
+            case EcnBits.INET_ECN_CE:
                 if (tp.IcskCaOps.NeedsEcn)
                     tp.IcskCaOps.CwndEvent(tp, TcpCaEvent.EcnIsCe);
                 if ((tp.EcnFlags & TCP_ECN_DEMAND_CWR) == 0)

@@ -78,7 +78,7 @@ public static partial class TcpIpv4
         newtp.IcskExtHdrLen = newtp.InetOpt?.Opt.Optlen ?? 0;
         newtp.InetId = (ushort)sk.Machine.Random.NextU32();
         if (sk.Ipv4.SysctlTcpReflectTos)
-            newtp.Tos = (byte)(req.SynTos & ~InetEcn.INET_ECN_MASK | newtp.Tos & InetEcn.INET_ECN_MASK);
+            newtp.Tos = (byte)(req.SynTos & ~EcnBits.INET_ECN_MASK | newtp.Tos & EcnBits.INET_ECN_MASK);
     }
 
     private static bool Enter(

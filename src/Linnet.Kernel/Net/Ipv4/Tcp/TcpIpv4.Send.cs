@@ -138,7 +138,7 @@ public static partial class TcpIpv4
             Csumoffset = CheckOffset,
             Flags = transparent ? 1 : 0,
             BoundDevIf = oif,
-            Tos = (byte)(tos & ~InetEcn.INET_ECN_MASK),
+            Tos = (byte)(tos & ~EcnBits.INET_ECN_MASK),
             Uid = uid,
             Mark = mark,
         };

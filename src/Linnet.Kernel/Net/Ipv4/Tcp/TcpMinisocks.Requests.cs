@@ -231,6 +231,9 @@ public static partial class TcpMinisocks
         newtp.OutOfOrderQueue = default;
         newtp.TcpClearAllRetransHints();
         newtp.TsqFlags = TcpTsqFlags.None;
+        newtp.TsqState = 0;
+        newtp.TsqNext = null;
+        newtp.PacingTimer = null;
         newtp.PredFlags = 0;
         newtp.SavedSyn = null;
         newtp.LastOowAckTime = 0;

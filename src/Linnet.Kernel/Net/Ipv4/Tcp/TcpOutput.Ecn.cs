@@ -18,7 +18,7 @@ public static partial class TcpOutput
         skb.TcpCb.TcpFlags |= TCPHDR_ECE | TCPHDR_CWR;
         tp.EcnFlags = TCP_ECN_OK;
         if (needed)
-            InetEcn.InetEcnXmit(tp);
+            EcnBits.InetEcnXmit(tp);
     }
 
     // RFC 3168 6.1.1.1: something on the way may drop SYNs that offer ECN, so that the second one does not.
@@ -36,7 +36,7 @@ public static partial class TcpOutput
         if ((tp.EcnFlags & TCP_ECN_OK) == 0)
             skb.TcpCb.TcpFlags &= unchecked((ushort)~TCPHDR_ECE);
         else if (tp.IcskCaOps.NeedsEcn)
-            InetEcn.InetEcnXmit(tp);
+            EcnBits.InetEcnXmit(tp);
     }
 
     /// <summary>Marks a packet as capable of ECN if it is new data, and adds CWR and ECE (RFC 3168 6.1.2, 6.1.3, 6.1.5).</summary>
@@ -48,7 +48,7 @@ public static partial class TcpOutput
         int flags = 0;
         if (segment.Len != headerSize && !TcpSeq.Before(tcb.Seq, tp.SndNxt))
         {
-            InetEcn.InetEcnXmit(tp);
+            EcnBits.InetEcnXmit(tp);
             if ((tp.EcnFlags & TCP_ECN_QUEUE_CWR) != 0)
             {
                 tp.EcnFlags &= unchecked((byte)~TCP_ECN_QUEUE_CWR);
@@ -58,7 +58,7 @@ public static partial class TcpOutput
         else if (!tp.IcskCaOps.NeedsEcn)
         {
             // Pure ACKs and retransmissions are never marked.
-            InetEcn.InetEcnDontxmit(tp);
+            EcnBits.InetEcnDontxmit(tp);
         }
 
         if ((tp.EcnFlags & TCP_ECN_DEMAND_CWR) != 0)

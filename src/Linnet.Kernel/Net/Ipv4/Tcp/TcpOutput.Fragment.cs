@@ -64,6 +64,37 @@ public static partial class TcpOutput
         return 0;
     }
 
+    /// <summary>
+    /// Fills a packet up from the next one of the write queue, for a window that takes more than the packet holds: whoever
+    /// writes in small pieces gets large packets too.
+    /// </summary>
+    /// <param name="tp">The connection.</param>
+    /// <param name="skb">The packet.</param>
+    /// <param name="amount">Bytes that it may grow by; not positive for none.</param>
+    [Linux("tcp_grow_skb")]
+    private static void TcpGrowSkb(TcpSock tp, SkBuff skb, int amount)
+    {
+        if (amount <= 0 || tp.SkWriteQueue.Last == skb)
+            return;
+        SkBuff next = skb.Next!;
+        if (skb.TcpCb.Eor || (skb.TcpCb.TcpFlags & TCPHDR_FIN) != 0 || next.Len == 0)
+            return;
+        int length = Math.Min(amount, next.Len);
+        if (!next.ShiftTo(skb, length))
+            return;
+        skb.TcpCb.EndSeq += (uint)length;
+        next.TcpCb.Seq += (uint)length;
+        if (next.Len != 0)
+            return;
+
+        // Its FIN, PSH and end of record go over too.
+        skb.TcpCb.EndSeq = next.TcpCb.EndSeq;
+        skb.TcpCb.TcpFlags |= next.TcpCb.TcpFlags;
+        skb.TcpCb.Eor = next.TcpCb.Eor;
+        tp.SkWriteQueue.Unlink(next);
+        tp.TcpWmemFreeSkb(next);
+    }
+
     /// <summary>Takes acknowledged bytes off the beginning of a packet of the retransmission queue.</summary>
     [Linux("tcp_trim_head")]
     internal static void TcpTrimHead(TcpSock tp, SkBuff skb, int len)

@@ -37,7 +37,7 @@ public static partial class TcpOutput
         long rto = advancingRto ? tp.IcskRto : tp.TcpRtoDelta;
         if (rto > 0)
             timeout = Math.Min(timeout, rto);
-        tp.TcpResetXmitTimer(InetConnectionSock.ICSK_TIME_LOSS_PROBE, timeout);
+        tp.TcpResetXmitTimer(InetConnectionSock.ICSK_TIME_LOSS_PROBE, timeout + TcpPacingDelay(tp));
         return true;
     }
 

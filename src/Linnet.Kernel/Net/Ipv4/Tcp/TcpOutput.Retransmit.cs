@@ -129,6 +129,8 @@ public static partial class TcpOutput
         for (; index < tp.RtxQueue.Count; index++)
         {
             SkBuff skb = tp.RtxQueue[index];
+            if (TcpPacingCheck(tp))
+                break;
             if (!holeFound)
                 tp.RetransmitSkbHint = skb;
             int segs = (int)(tp.SndCwnd - tp.TcpPacketsInFlight);
@@ -143,7 +145,7 @@ public static partial class TcpOutput
 
             if ((sacked & (TCPCB_SACKED_ACKED | TCPCB_SACKED_RETRANS)) != 0)
                 continue;
-            if (TcpRetransmitSkb(tp, skb, Math.Min(segs, maxSegs)) != 0)
+            if (TcpSmallQueueCheck(tp, skb, 1) || TcpRetransmitSkb(tp, skb, Math.Min(segs, maxSegs)) != 0)
                 break;
             uint sent = skb.TcpCb.TcpGsoSegs;
             tp.Ipv4.NetStatistics.Add(
@@ -154,6 +156,6 @@ public static partial class TcpOutput
         }
 
         if (rearm)
-            tp.TcpResetXmitTimer(InetConnectionSock.ICSK_TIME_RETRANS, tp.IcskRto);
+            tp.TcpResetXmitTimer(InetConnectionSock.ICSK_TIME_RETRANS, tp.IcskRto + TcpPacingDelay(tp));
     }
 }

@@ -9,8 +9,8 @@ public static partial class TcpOutput
     // Most segments of one packet (GSO_MAX_SEGS).
     private const int GsoMaxSegs = 65535;
 
-    // A packet should hold about a millisecond of the pacing rate (sk_pacing_shift).
-    private const int PacingShift = 10;
+    // With tcp_tso_win_divisor off, a packet does not wait for more than this many segments of window.
+    private const uint MaxTsoDeferred = 3;
 
     /// <summary>Sends what windows, Nagle and the congestion window allow of the queue.</summary>
     [Linux("__tcp_push_pending_frames")]
@@ -38,9 +38,6 @@ public static partial class TcpOutput
     [Linux("tcp_tso_segs")]
     public static int TcpTsoSegs(TcpSock tp, int mssNow)
     {
-        // A device that does not segment gets segments.
-        if (tp.SkGsoMaxSize == 0)
-            return 1;
         uint minTso = tp.IcskCaOps.MinTsoSegs(tp);
         if (minTso == 0)
             minTso = (uint)tp.Ipv4.SysctlTcpMinTsoSegs;
@@ -52,9 +49,9 @@ public static partial class TcpOutput
     {
         if (tp.PacketsOut != 0 || !tp.Ipv4.SysctlTcpSlowStartAfterIdle || tp.IcskCaOps.HasCongControl)
             return;
-        long delta = tp.Machine.Clock.Now - tp.Lsndtime;
-        if (delta > tp.IcskRto)
-            TcpCwndRestart(tp, delta);
+        long idle = tp.Machine.Clock.Now / Clock.NsecPerMsec - tp.Lsndtime / Clock.NsecPerMsec;
+        if (idle > tp.IcskRto / Clock.NsecPerMsec)
+            TcpCwndRestart(tp, idle * Clock.NsecPerMsec);
     }
 
     /// <summary>The congestion window halves for each timeout that the flow was idle, down to the initial window.</summary>
@@ -97,7 +94,7 @@ public static partial class TcpOutput
         }
 
         int maxSegs = TcpTsoSegs(tp, mssNow);
-        while (tp.TcpSendHead is { } skb)
+        while (tp.TcpSendHead is { } skb && !TcpPacingCheck(tp))
         {
             int cwndQuota = TcpCwndTest(tp);
             if (cwndQuota == 0)
@@ -108,6 +105,7 @@ public static partial class TcpOutput
             }
 
             cwndQuota = Math.Min(cwndQuota, maxSegs);
+            TcpGrowSkb(tp, skb, cwndQuota * mssNow - skb.Len);
             int tsoSegs = TcpSetSkbTsoSegs(skb, mssNow);
             if (!TcpSndWndTest(tp, skb, mssNow))
             {
@@ -129,6 +127,9 @@ public static partial class TcpOutput
             if (tsoSegs > 1 && !tp.TcpUrgMode)
                 limit = TcpMssSplitPoint(tp, skb, mssNow, cwndQuota, nonagle);
             if (skb.Len > limit && TcpFragment(tp, skb, limit, mssNow, sent: false) != 0)
+                break;
+
+            if (TcpSmallQueueCheck(tp, skb, 0))
                 break;
 
             // A writer that waits for memory has left an empty packet.
@@ -263,9 +264,13 @@ public static partial class TcpOutput
         if (!tp.TcpSkbIsLast(skb) && limit >= skb.Len)
             return false;
         int divisor = tp.Ipv4.SysctlTcpTsoWinDivisor;
-        uint chunk = Math.Min(tp.SndWnd, tp.SndCwnd * (uint)tp.MssCache) / (uint)Math.Max(divisor, 1);
-        if (limit >= chunk)
+        if (divisor != 0
+            ? limit >= Math.Min(tp.SndWnd, tp.SndCwnd * (uint)tp.MssCache) / (uint)divisor
+            : limit > MaxTsoDeferred * (uint)tp.MssCache)
+        {
             return false;
+        }
+
         if (tp.RtxQueue.First is not { } head)
             return false;
 
@@ -310,7 +315,7 @@ public static partial class TcpOutput
     [Linux("tcp_tso_autosize")]
     private static int TcpTsoAutosize(TcpSock tp, int mssNow, int minTsoSegs)
     {
-        ulong bytes = tp.SkPacingRate >> PacingShift;
+        ulong bytes = tp.SkPacingRate >> tp.SkPacingShift;
 
         // Near peers get larger packets: their ACKs are soon back.
         uint r = tp.TcpMinRtt >> tp.Ipv4.SysctlTcpTsoRttLog;
@@ -394,7 +399,8 @@ public static partial class TcpOutput
 
     private static void ChronoSet(TcpSock tp, TcpChronoType type)
     {
-        uint now = tp.TcpJiffies32;
+        // Writers come here too, who have not looked at the clock.
+        uint now = (uint)tp.Machine.Clock.Jiffies;
         TcpChronoType old = tp.ChronoType;
         if (old == type)
             return;

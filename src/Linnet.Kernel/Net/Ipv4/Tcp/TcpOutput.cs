@@ -40,8 +40,9 @@ public static partial class TcpOutput
     {
         // A copy, as it is the copy that goes out: what is set here for this transmission does not stay with the packet.
         TcpSkbCb tcb = skb.TcpCb;
-        tp.TcpWstampNs = tp.TcpClockCache;
-        skb.Tstamp = tp.TcpClockCache;
+        long priorWstamp = tp.TcpWstampNs;
+        tp.TcpWstampNs = Math.Max(tp.TcpWstampNs, tp.TcpClockCache);
+        skb.Tstamp = tp.TcpWstampNs;
 
         TcpOutOptions opts = default;
         int optionsSize;
@@ -69,7 +70,7 @@ public static partial class TcpOutput
         segment.GsoSegs = tcb.TcpGsoSegs;
         segment.GsoSize = tcb.TcpGsoSize;
         segment.GsoType = tcb.TcpGsoSize == 0 ? GsoType.None : GsoTypeOf(tp);
-        segment.Tstamp = 0;
+        segment.Tstamp = tp.SkPacingStatus == SockPacing.Fq ? tp.TcpWstampNs : 0;
         segment.ControlBuffer = default;
 
         int err = tp.IcskAfOps.QueueXmit(tp, segment);
@@ -80,17 +81,12 @@ public static partial class TcpOutput
         }
 
         if (err == 0 && cloneIt)
+        {
+            TcpUpdateSkbAfterSend(tp, skb, priorWstamp);
             TcpRate.TcpRateSkbSent(tp, skb);
-        return err;
-    }
+        }
 
-    /// <summary>A packet that a device held is gone: its memory is not charged to the socket any more.</summary>
-    [Linux("tcp_wfree")]
-    private static void TcpWfree(SkBuff skb)
-    {
-        Sock sk = skb.Sk!;
-        Interlocked.Add(ref sk.SkWmemAlloc, 1 - skb.Truesize);
-        Sock.SkFree(sk);
+        return err;
     }
 
     private static void SetOwner(TcpSock tp, SkBuff segment)

@@ -187,7 +187,7 @@ public sealed partial class TcpSock
     public void TcpCheckProbeTimer()
     {
         if (PacketsOut == 0 && IcskPending == 0)
-            TcpResetXmitTimer(ICSK_TIME_PROBE0, TcpProbe0Base);
+            TcpResetXmitTimer(ICSK_TIME_PROBE0, TcpProbe0Base + TcpOutput.TcpPacingDelay(this));
     }
 
     /// <summary>Sequence number behind what the reader may still miss of urgent data (<c>tcp_urg_mode</c>).</summary>

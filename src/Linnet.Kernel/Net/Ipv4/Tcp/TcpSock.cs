@@ -268,8 +268,17 @@ public sealed partial class TcpSock : InetConnectionSock
     /// <summary>Now, in µs, as of the last <c>tcp_mstamp_refresh</c>.</summary>
     public long TcpMstamp;
 
-    /// <summary>When a segment was last transmitted, ns.</summary>
+    /// <summary>When a segment was last transmitted, ns; for a paced connection, when the next one may be.</summary>
     public long TcpWstampNs;
+
+    /// <summary>Fires when the next packet may go (<c>pacing_timer</c>); null until it is needed.</summary>
+    public TimerList? PacingTimer;
+
+    /// <summary>Bits of small queues, changed atomically: 1 waits for packets to leave, 2 is queued to go on.</summary>
+    internal int TsqState;
+
+    /// <summary>Next of the connections that are queued to go on.</summary>
+    internal TcpSock? TsqNext;
 
     /// <summary>What is added to our timestamps (RFC 7323 5.4).</summary>
     public uint Tsoffset;
@@ -382,6 +391,9 @@ public enum TcpTsqFlags
 
     /// <summary>A path MTU was learned (<c>TCPF_MTU_REDUCED_DEFERRED</c>).</summary>
     MtuReducedDeferred = 4,
+
+    /// <summary>Queues below have room, or the time of the next packet has come (<c>TCPF_TSQ_DEFERRED</c>).</summary>
+    TsqDeferred = 8,
 }
 
 /// <summary>Auto-tuning of the receive buffer.</summary>

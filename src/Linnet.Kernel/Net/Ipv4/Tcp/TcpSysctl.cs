@@ -105,6 +105,8 @@ internal static class TcpSysctl
         Int(table, "tcp_tso_win_divisor", () => ipv4.SysctlTcpTsoWinDivisor, v => ipv4.SysctlTcpTsoWinDivisor = v, 0, 255);
         Int(table, "tcp_min_tso_segs", () => ipv4.SysctlTcpMinTsoSegs, v => ipv4.SysctlTcpMinTsoSegs = v, 1, 255);
         Int(table, "tcp_tso_rtt_log", () => ipv4.SysctlTcpTsoRttLog, v => ipv4.SysctlTcpTsoRttLog = v, 0, 255);
+        Int(table, "tcp_limit_output_bytes", () => ipv4.SysctlTcpLimitOutputBytes, v => ipv4.SysctlTcpLimitOutputBytes = v);
+        Int(table, "tcp_autocorking", () => ipv4.SysctlTcpAutocorking ? 1 : 0, v => ipv4.SysctlTcpAutocorking = v != 0, 0, 1);
         Int(table, "tcp_pacing_ss_ratio", () => ipv4.SysctlTcpPacingSsRatio, v => ipv4.SysctlTcpPacingSsRatio = v, 0, 1000);
         Int(table, "tcp_pacing_ca_ratio", () => ipv4.SysctlTcpPacingCaRatio, v => ipv4.SysctlTcpPacingCaRatio = v, 0, 1000);
         Int(table, "tcp_pingpong_thresh", () => ipv4.SysctlTcpPingpongThresh, v => ipv4.SysctlTcpPingpongThresh = v, 1, 255);

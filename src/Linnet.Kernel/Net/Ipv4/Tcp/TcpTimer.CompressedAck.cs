@@ -15,6 +15,7 @@ public static partial class TcpTimer
     [Linux("tcp_clear_xmit_timers", "include/net/tcp.h")]
     public static void TcpClearXmitTimers(TcpSock tp)
     {
+        TcpOutput.ClearPacingTimer(tp);
         tp.SkStopTimer(tp.CompressedAckTimer!);
         tp.InetCskClearXmitTimers();
     }

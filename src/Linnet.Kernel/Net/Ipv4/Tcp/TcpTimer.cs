@@ -40,6 +40,12 @@ public static partial class TcpTimer
         if (flags == TcpTsqFlags.None && !tp.AckDeferred)
             return;
         tp.TsqFlags = TcpTsqFlags.None;
+        if ((flags & TcpTsqFlags.TsqDeferred) != 0)
+        {
+            TcpOutput.TcpTsqWrite(tp);
+            tp.SockPut();
+        }
+
         if ((flags & TcpTsqFlags.WriteTimerDeferred) != 0)
         {
             TcpWriteTimerHandler(tp);
