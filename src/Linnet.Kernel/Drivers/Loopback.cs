@@ -24,6 +24,7 @@ public sealed class Loopback : NetDeviceOps
             Type = ARPHRD_LOOPBACK,
             Flags = (uint)(IFF_LOOPBACK | IFF_RUNNING | IFF_LOWER_UP),
             Mtu = 65536,
+            NoQueue = true,
             Broadcast = new byte[ETH_ALEN],
             Features = NetdevFeatures.HwCsum | NetdevFeatures.Sg | NetdevFeatures.Tso | NetdevFeatures.GsoUdpL4
                 | NetdevFeatures.Lltx | NetdevFeatures.Loopback,

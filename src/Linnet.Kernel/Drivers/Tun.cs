@@ -12,6 +12,9 @@ namespace Linnet.Kernel.Drivers;
 [LinuxFile("drivers/net/tun.c")]
 public sealed class Tun : NetDeviceOps
 {
+    // TUN_READQ_SIZE.
+    private const int ReadQueueSize = 500;
+
     private Tun()
     {
     }
@@ -45,6 +48,7 @@ public sealed class Tun : NetDeviceOps
                 Flags = (uint)(IFF_BROADCAST | IFF_MULTICAST),
                 DevAddr = Eth.EthRandomAddr(net.Machine.Random),
                 Features = NetdevFeatures.Lltx,
+                TxQueueLen = ReadQueueSize,
             }
             : new NetDevice(net, name, tun, NoHeaderOps.Instance)
             {
@@ -54,6 +58,7 @@ public sealed class Tun : NetDeviceOps
                 DevAddr = [],
                 Broadcast = [],
                 Features = NetdevFeatures.Lltx,
+                TxQueueLen = ReadQueueSize,
             };
         return Net.Core.Dev.RegisterNetdev(tun.Dev);
     }

@@ -4,6 +4,7 @@ using Linnet.Kernel.Net;
 using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
 using Linnet.Kernel.Net.Packet;
+using Linnet.Kernel.Net.Sched;
 using Linnet.Kernel.Security;
 using Linnet.Kernel.Trace;
 
@@ -36,6 +37,7 @@ public static class StartKernel
         Socket.SockInit(machine);
         SysctlNetCore.SysctlCoreInit(machine);
         NetProcfs.DevProcInit(machine);
+        SchApi.PktschedInit(machine);
     }
 
     // fs_initcall: protocol families that are built in.

@@ -18,6 +18,7 @@ global using static Linnet.Kernel.Uapi.InH;
 global using static Linnet.Kernel.Uapi.IpH;
 global using static Linnet.Kernel.Uapi.NetlinkH;
 global using static Linnet.Kernel.Uapi.NetTstampH;
+global using static Linnet.Kernel.Uapi.PktSchedH;
 global using static Linnet.Kernel.Uapi.PollH;
 global using static Linnet.Kernel.Uapi.ResourceH;
 global using static Linnet.Kernel.Uapi.RtnetlinkH;

@@ -196,6 +196,16 @@ public sealed class Host
         Check(Namespace.Sysctl.Write(path, value), $"set {path} to {value}");
     }
 
+    /// <summary>Performs a <c>tc</c> command about the host's interfaces, as <c>qdisc add dev eth0 root netem delay 10ms</c>.</summary>
+    /// <param name="commandLine">The words; a leading <c>tc</c> is skipped.</param>
+    /// <returns>What the command prints.</returns>
+    /// <exception cref="InvalidOperationException">It was refused; the message is the command's.</exception>
+    public string TrafficControl(string commandLine)
+    {
+        TcResult result = Tc.Run(Namespace, commandLine);
+        return result.ExitStatus == 0 ? result.Output : throw new InvalidOperationException(result.Error.TrimEnd('\n'));
+    }
+
     /// <summary>Adds a route (<c>ip route add</c>).</summary>
     /// <param name="destination">The network that it leads to; <c>0.0.0.0/0</c> is the default route.</param>
     /// <param name="gateway">The next router, on a link of this host.</param>

@@ -73,15 +73,39 @@ public sealed class HostInterface
     /// <exception cref="ArgumentException">The options contradict themselves.</exception>
     public void Emulate(NetemOptions? options)
     {
-        using KernelEntry entry = Host.Network.Machine.Enter();
         if (options != null && Device.Qdisc is Netem running)
         {
+            using KernelEntry entry = Host.Network.Machine.Enter();
             running.Options = options;
             return;
         }
 
-        Qdisc? before = Device.Qdisc;
-        Device.Qdisc = options == null ? null : new Netem(Device, options);
-        before?.Reset();
+        SetQueue(options);
     }
+
+    /// <summary>
+    /// Has what the interface sends wait in a queueing discipline (<c>tc qdisc replace dev ... root</c>). Packets that wait in one of
+    /// another kind are dropped; one of the same kind is changed.
+    /// </summary>
+    /// <param name="options">
+    /// The discipline, as <see cref="FqCodelOptions"/>, <see cref="FqOptions"/>, <see cref="TbfOptions"/>, <see cref="PfifoOptions"/>,
+    /// <see cref="BfifoOptions"/> or <see cref="NetemOptions"/>; null for the interface's own, which for cables is none.
+    /// </param>
+    /// <exception cref="ArgumentException">The options contradict themselves.</exception>
+    public void SetQueue(QdiscOptions? options)
+    {
+        if (options?.Validate() is { } problem)
+            throw new ArgumentException(problem, nameof(options));
+        using KernelEntry entry = Host.Network.Machine.Enter();
+        if (options == null)
+            SchGeneric.DevGraftQdisc(Device, null);
+        else
+            Host.Check(SchApi.Replace(Device, options), $"set the queue of {Name}");
+    }
+
+    /// <summary>How the interface's packets wait now; null when they do not.</summary>
+    public QdiscOptions? Queue => Device.Qdisc?.Dump;
+
+    /// <summary>What the interface's queueing discipline did until now; zeros when there is none.</summary>
+    public QdiscStats QueueStatistics => Device.Qdisc?.Stats ?? default;
 }

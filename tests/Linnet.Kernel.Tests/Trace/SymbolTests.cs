@@ -15,7 +15,7 @@ public partial class SymbolTests
         ("drivers/", ["Drivers"]),
         ("fs/", ["Fs"]),
         ("init/", ["Init"]),
-        ("include/", ["Kernel", "Fs", "Security", "Net", "Net/Core", "Net/Ipv4", "Net/Ipv4/Tcp", "Net/Ethernet", "Uapi"]),
+        ("include/", ["Kernel", "Fs", "Security", "Net", "Net/Core", "Net/Ipv4", "Net/Ipv4/Tcp", "Net/Ethernet", "Net/Sched", "Uapi"]),
         ("ipc/", ["Kernel"]),
         ("kernel/", ["Kernel"]),
         ("kernel/sys.c", ["Kernel", "Fs"]),

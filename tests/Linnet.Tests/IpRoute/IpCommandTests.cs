@@ -68,7 +68,7 @@ public class IpCommandTests
         host.Ip("addr add 198.51.100.1/24 brd + dev eth0 label eth0:x metric 7");
         host.Ip("addr add 203.0.113.1 peer 203.0.113.2/32 dev eth0");
         Assert.Equal(
-            "2: eth0@if2: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP group default\n"
+            "2: eth0@if2: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP group default qlen 1000\n"
             + $"    link/ether {mac} brd ff:ff:ff:ff:ff:ff\n"
             + "    inet 10.0.0.1/24 brd 10.0.0.255 scope global eth0\n       valid_lft forever preferred_lft forever\n"
             + "    inet 192.0.2.1/24 scope global eth0\n       valid_lft forever preferred_lft forever\n"
@@ -104,7 +104,7 @@ public class IpCommandTests
         host.Ip("link set wan0 up");
         host.Ip("link add a type veth peer name b");
         host.Ip("link set a up arp off");
-        Assert.Equal("4: a@b: <NO-CARRIER,BROADCAST,MULTICAST,NOARP,UP> mtu 1500 qdisc noqueue state DOWN mode DEFAULT group default",
+        Assert.Equal("4: a@b: <NO-CARRIER,BROADCAST,MULTICAST,NOARP,UP> mtu 1500 qdisc noqueue state DOWN mode DEFAULT group default qlen 1000",
             host.Ip("link show a").Split('\n')[0]);
         host.Ip("link set b up");
         Assert.StartsWith("4: a@b: <BROADCAST,MULTICAST,NOARP,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP", host.Ip("link show a"));

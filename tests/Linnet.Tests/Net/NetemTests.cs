@@ -62,7 +62,7 @@ public sealed class NetemTests : IDisposable
     {
         SendAll(new NetemOptions { Loss = loss, Limit = 100_000 }, 20_000);
         Assert.InRange(1 - arrivals.Numbers.Count / 20_000.0, loss * 0.8, loss * 1.2);
-        Assert.Equal(20_000 - arrivals.Numbers.Count, sender.Stats.TxDropped);
+        Assert.Equal(20_000 - arrivals.Numbers.Count, sender.Qdisc!.Stats.Drops);
     }
 
     [Fact]
@@ -107,7 +107,7 @@ public sealed class NetemTests : IDisposable
     {
         SendAll(new NetemOptions { Delay = TimeSpan.FromSeconds(1), Limit = 4 }, 10);
         Assert.Equal([0, 1, 2, 3], arrivals.Numbers);
-        Assert.Equal(6, sender.Stats.TxDropped);
+        Assert.Equal(6, sender.Qdisc!.Stats.Drops);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using Linnet.Kernel.Net.Sched;
+using static Linnet.Kernel.Uapi.Errno;
 
 namespace Linnet.Tests.Networks;
 
@@ -92,10 +93,25 @@ public class EmulatedLinkTests
         });
         Task sending = client.Start("source", async _ =>
         {
-            using LinnetStream stream = await client.ConnectAsync(new IPEndPoint(server.Address, 80));
+            using LinnetStream stream = await Connect(client, new IPEndPoint(server.Address, 80));
             await stream.WriteAsync(data);
         });
         return new Exchange(serving, sending, received);
+    }
+
+    // ARP gives up after three requests that were lost.
+    private static async Task<LinnetStream> Connect(Host client, IPEndPoint to)
+    {
+        while (true)
+        {
+            try
+            {
+                return await client.ConnectAsync(to);
+            }
+            catch (LinnetSocketException e) when (e.Errno == EHOSTUNREACH)
+            {
+            }
+        }
     }
 
     private sealed record Exchange(Task Serving, Task Sending, MemoryStream Received)

@@ -75,6 +75,7 @@ public static partial class Dev
         DevClose(dev);
         CallNetdeviceNotifiers(NetdevEvent.Unregister, dev);
         dev.Net.Devices.Unlist(dev);
+        dev.Qdisc?.Destroy();
         dev.Ops.Uninit(dev);
     }
 
@@ -89,6 +90,7 @@ public static partial class Dev
         if (err < 0)
             return err;
         dev.Flags |= IFF_UP;
+        SchGeneric.DevActivate(dev);
         CallNetdeviceNotifiers(NetdevEvent.Up, dev);
         return 0;
     }
@@ -101,7 +103,7 @@ public static partial class Dev
             return;
         CallNetdeviceNotifiers(NetdevEvent.GoingDown, dev);
         dev.Flags &= ~(uint)IFF_UP;
-        dev.Qdisc?.Reset();
+        SchGeneric.DevDeactivate(dev);
         dev.Ops.Stop(dev);
         CallNetdeviceNotifiers(NetdevEvent.Down, dev);
     }
@@ -139,7 +141,7 @@ public static partial class Dev
         return 0;
     }
 
-    /// <summary>Changes the length of the transmit queue (<c>dev_change_tx_queue_len</c>); disciplines that are made later use it.</summary>
+    /// <summary>Changes the length of the transmit queue (<c>dev_change_tx_queue_len</c>).</summary>
     /// <returns>0, or -ERANGE for a negative length.</returns>
     [Linux("dev_change_tx_queue_len")]
     public static int DevChangeTxQueueLen(NetDevice dev, long length)
@@ -147,6 +149,7 @@ public static partial class Dev
         if (length is < 0 or > int.MaxValue)
             return -ERANGE;
         dev.TxQueueLen = (int)length;
+        dev.Qdisc?.NotifyTxQueueLen();
         return 0;
     }
 

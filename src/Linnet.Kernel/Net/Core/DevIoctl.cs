@@ -146,10 +146,7 @@ public static class DevIoctl
                     return -EINVAL;
                 return Dev.DevSetMacAddress(dev, Bytes(ref ifr.IfrHwaddr.SaData)[..dev.DevAddr.Length]);
             case SIOCSIFTXQLEN:
-                if (ifr.IfrQlen < 0)
-                    return -EINVAL;
-                dev.TxQueueLen = ifr.IfrQlen;
-                return 0;
+                return ifr.IfrQlen < 0 ? -EINVAL : Dev.DevChangeTxQueueLen(dev, ifr.IfrQlen);
             case SIOCADDMULTI or SIOCDELMULTI:
                 return DevIfmulti(dev, ref ifr, cmd);
             case SIOCSIFNAME:

@@ -115,7 +115,10 @@ public sealed class NetDevice
     public int GsoMaxSize { get; internal set; } = 65536;
 
     /// <summary>Length of the transmit queue, in packets; 0 for none.</summary>
-    public int TxQueueLen { get; internal set; }
+    public int TxQueueLen { get; internal set; } = 1000;
+
+    /// <summary>Whether the device sends at once unless it is told otherwise (<c>IFF_NO_QUEUE</c>): its other end is memory.</summary>
+    public bool NoQueue { get; init; }
 
     /// <summary>The driver.</summary>
     public NetDeviceOps Ops { get; }

@@ -27,6 +27,8 @@ public static class SysctlNetCore
         table.Register("net.core.rmem_default", new SysctlInt(() => machine.RmemDefault, v => machine.RmemDefault = (int)v, LeastBuffer));
         table.Register("net.core.tstamp_allow_data", new SysctlInt(
             () => machine.TstampAllowData ? 1 : 0, v => machine.TstampAllowData = v != 0, 0, 1));
+        QdiscTable qdiscs = QdiscTable.Of(net.Machine);
+        table.Register("net.core.default_qdisc", new SysctlString(() => qdiscs.DefaultQdisc, qdiscs.QdiscSetDefault));
         return 0;
     }
 

@@ -5,26 +5,34 @@ namespace Linnet.Kernel.Net.Sched;
 
 /// <summary>
 /// The network emulator (<c>netem</c>): delays, loses, duplicates, reorders and corrupts what a device sends, and limits its
-/// rate. All chance comes from the machine's random source, so a seeded run repeats.
+/// rate. Chance begins with a number from the machine's random source, so a seeded run repeats. Packets whose time has come go through
+/// a child, if one is put there (class 1).
 /// </summary>
 /// <remarks>
 /// Packets of many segments are cut first where single segments can be lost, so that a loss of 1 % is one of a hundred
-/// packets on the wire.
+/// packets on the wire; Linux loses them whole.
 /// </remarks>
 [LinuxFile("net/sched/sch_netem.c")]
-public sealed class Netem : Qdisc
+public sealed partial class Netem : Qdisc
 {
     private readonly RandomSource random;
-    private readonly Clock clock;
     private NetemOptions options;
+    private Prandom prng;
+    private NetemCrandom delayCor;
+    private NetemCrandom lossCor;
+    private NetemCrandom dupCor;
+    private NetemCrandom reorderCor;
+    private NetemCrandom corruptCor;
+    private short[]? delayDist;
 
-    // Sorted by the time at which packets leave; those with the same time in the order in which they came.
-    private SkBuffHead queue;
-    private long lastDeparture;
-    private double lastDelay;
-    private double lastLoss;
+    // Those that overtake are in a queue of their own, and go at once.
+    private readonly Tfifo tfifo = new();
+    private SkBuffHead overtaking;
+    private Qdisc? child;
     private int sinceReorder;
     private bool bad;
+    private int lossState = 1;
+    private bool noDuplicates;
 
     /// <summary>Makes an emulator; set it as the device's discipline to use it.</summary>
     /// <param name="dev">The device whose sent packets it treats.</param>
@@ -34,197 +42,248 @@ public sealed class Netem : Qdisc
         : base(dev)
     {
         random = dev.Net.Machine.Random;
-        clock = dev.Net.Machine.Clock;
-        this.options = Checked(options);
+        this.options = options;
+        Apply(Checked(options), first: true);
     }
 
     /// <summary>What is done to packets; may be changed at any time, and holds for packets that are sent from then on.</summary>
     /// <exception cref="ArgumentException">The options contradict themselves.</exception>
     public NetemOptions Options
     {
-        get => Volatile.Read(ref options);
-        set => Volatile.Write(ref options, Checked(value));
+        get => options;
+        set => Bug.On(Change(Checked(value)) != 0);
     }
 
     /// <inheritdoc/>
     public override string Id => "netem";
 
     /// <inheritdoc/>
-    public override int Qlen => queue.Qlen;
+    public override QdiscOptions Dump => options;
 
     /// <inheritdoc/>
-    protected override bool HasReady => queue.First is { } first && Departure(first) <= clock.Now;
+    public override Qdisc? Leaf => child;
+
+    /// <inheritdoc/>
+    public override bool HasClass => true;
+
+    /// <inheritdoc/>
+    [Linux("netem_change")]
+    private protected override int ChangeLocked(QdiscOptions changed)
+    {
+        Apply((NetemOptions)changed, first: false);
+        return 0;
+    }
+
+    /// <inheritdoc/>
+    private protected override void SetLeaf(Qdisc? changed) => child = changed;
 
     /// <inheritdoc/>
     [Linux("netem_enqueue")]
-    protected override int Enqueue(SkBuff skb)
+    private protected override int Enqueue(SkBuff skb)
     {
-        NetemOptions current = Options;
-        bool treatsPackets = current.Loss > 0 || current.Bursts != null || current.Duplicate > 0 || current.Reorder > 0
-            || current.Corrupt > 0;
+        bool treatsPackets = options.Loss > 0 || options.Bursts != null || options.States != null || options.Duplicate > 0
+            || options.Reorder > 0 || options.Corrupt > 0;
         if (!skb.IsGso || !treatsPackets)
-            return EnqueuePacket(skb, current);
+            return EnqueuePacket(skb);
 
+        int before = PktLen(skb);
         SkBuff? segment = Gso.SkbGsoSegment(skb, NetdevFeatures.None);
         if (segment == null)
             return Drop(skb);
-        skb.Free();
+        FreeLater(skb);
 
         // A sender that is told of a drop takes all of the packet for not sent: true only when none of it is queued.
         int result = Net.Core.Dev.NET_XMIT_DROP;
+        int packets = QueueLength;
+        long bytes = Counters.Backlog;
         while (segment != null)
         {
             SkBuff? next = segment.Next;
             segment.Next = null;
-            if (EnqueuePacket(segment, current) == Net.Core.Dev.NET_XMIT_SUCCESS)
-                result = Net.Core.Dev.NET_XMIT_SUCCESS;
+            QdiscPktLenInit(segment);
+            int taken = EnqueuePacket(segment);
+            if (taken == Net.Core.Dev.NET_XMIT_SUCCESS || result == Net.Core.Dev.NET_XMIT_DROP)
+                result = taken;
             segment = next;
         }
 
+        // Those above count one packet.
+        if (result == Net.Core.Dev.NET_XMIT_SUCCESS)
+            QdiscTreeReduceBacklog(this, 1 - (QueueLength - packets), before - (Counters.Backlog - bytes));
         return result;
     }
 
     /// <inheritdoc/>
     [Linux("netem_dequeue")]
-    protected override SkBuff? Dequeue()
+    private protected override SkBuff? Dequeue()
     {
-        if (queue.First is not { } first)
-            return null;
-        if (Departure(first) <= clock.Now)
-            return queue.Dequeue();
-        Watchdog(Departure(first));
-        return null;
+        if (overtaking.Dequeue() is { } skb)
+            return Deliver(skb);
+        while (tfifo.First is { } first)
+        {
+            long now = Clock.Now;
+            long time = tfifo.FirstTime;
+            if (slotNext != 0 && slotNext < time)
+                GetSlotNext(now);
+            if (time > now || slotNext > now)
+            {
+                if (FromChild() is { } ready)
+                    return ready;
+                QdiscWatchdogScheduleRangeNs(Math.Max(time, slotNext));
+                return null;
+            }
+
+            tfifo.Take();
+            CountInSlot(first, now);
+            if (child == null)
+                return Deliver(first);
+            ToChild(first);
+        }
+
+        return FromChild();
     }
 
     /// <inheritdoc/>
-    protected override void Purge()
+    [Linux("netem_reset")]
+    private protected override void Purge()
     {
-        queue.Purge();
-        lastDeparture = 0;
+        while (overtaking.Dequeue() is { } skb)
+            FreeLater(skb);
+        while (tfifo.Count > 0)
+            FreeLater(tfifo.Take());
     }
 
-    private int EnqueuePacket(SkBuff skb, NetemOptions current)
+    private int EnqueuePacket(SkBuff skb)
     {
-        bool duplicate = Happens(current.Duplicate);
-        bool lost = LossEvent(current);
-        if (lost && !duplicate)
+        int copies = 1;
+        if (!noDuplicates && Happens(options.Duplicate, ref dupCor))
+            copies++;
+        if (LossEvent())
+        {
+            Counters.Drops++;
+            if (!options.Ecn || !SkbEcn.InetEcnSetCe(skb))
+                copies--;
+        }
+
+        if (copies == 0)
         {
             // The sender is not told, as on a real link.
-            Drop(skb);
-            return Net.Core.Dev.NET_XMIT_SUCCESS;
+            FreeLater(skb);
+            return Net.Core.Dev.NET_XMIT_SUCCESS | XmitBypass;
         }
 
         // What is under way is nobody's any more: a sender's buffer does not hold the link's content.
         skb.Orphan();
-        bool copied = duplicate && !lost
-            && Schedule(skb.CopyHead(skb.DataOffset), current) == Net.Core.Dev.NET_XMIT_SUCCESS;
-        if (Happens(current.Corrupt))
+        SkBuff? copy = copies > 1 ? skb.CopyHead(skb.DataOffset) : null;
+        if (Happens(options.Corrupt, ref corruptCor))
             FlipBit(skb);
-        int result = Schedule(skb, current);
-        return copied ? Net.Core.Dev.NET_XMIT_SUCCESS : result;
-    }
-
-    private int Schedule(SkBuff skb, NetemOptions current)
-    {
-        if (queue.Qlen >= current.Limit)
+        if (tfifo.Count >= options.Limit)
+        {
+            if (copy != null)
+                FreeLater(copy);
             return Drop(skb);
-        long now = clock.Now;
-        if (current.Reorder > 0 && ++sinceReorder >= current.Gap && Happens(current.Reorder))
-        {
-            sinceReorder = 0;
-            Departure(skb) = now;
-            queue.QueueHead(skb);
-            return Net.Core.Dev.NET_XMIT_SUCCESS;
         }
 
-        long departure = now + Math.Max(0, Tabledist(current));
-        if (current.Rate > 0)
-        {
-            // Bits follow each other on the wire; the delay is the wire's length.
-            long start = Math.Max(now, lastDeparture);
-            lastDeparture = start + PacketTime(skb.Len, current.Rate);
-            departure = lastDeparture + (departure - now);
-        }
-
-        Departure(skb) = departure;
-        TfifoEnqueue(skb, departure);
+        if (copy != null)
+            EnqueueCopy(copy);
+        Queued(skb);
+        Schedule(skb);
         return Net.Core.Dev.NET_XMIT_SUCCESS;
     }
 
-    [Linux("tfifo_enqueue")]
-    private void TfifoEnqueue(SkBuff skb, long departure)
+    // The copy goes in from above: those there count what is put in, and expect one packet for one. It is not copied again.
+    private void EnqueueCopy(SkBuff copy)
     {
-        SkBuff? before = queue.Last;
-        while (before != null && Departure(before) > departure)
-            before = before.Prev;
-        if (before == null)
-            queue.QueueHead(skb);
-        else
-            queue.QueueAfter(before, skb);
+        noDuplicates = true;
+        EnqueueAtRoot(copy);
+        noDuplicates = false;
     }
+
+    private void Schedule(SkBuff skb)
+    {
+        bool candidate = options.Reorder > 0 && sinceReorder >= options.Gap - 1;
+        if (candidate && Happens(options.Reorder, ref reorderCor))
+        {
+            sinceReorder = 0;
+            overtaking.QueueHead(skb);
+            Counters.Requeues++;
+            return;
+        }
+
+        long now = Clock.Now;
+        long delay = NetemChance.Tabledist(
+            options.Delay.Ticks * 100, options.Jitter.Ticks * 100, ref delayCor, ref prng, delayDist);
+        if (options.Rate > 0)
+        {
+            // Bits follow each other on the wire: the time that the last packet there still needs is part of the delay.
+            if (tfifo.Count > 0)
+            {
+                delay = Math.Max(0, delay - (tfifo.LastTime - now));
+                now = tfifo.LastTime;
+            }
+
+            delay += PacketTimeNs(PktLen(skb));
+        }
+
+        sinceReorder++;
+        TfifoEnqueue(skb, now + delay);
+    }
+
+    [Linux("tfifo_enqueue")]
+    private void TfifoEnqueue(SkBuff skb, long departure) => tfifo.Add(skb, departure);
+
+    private SkBuff Deliver(SkBuff skb)
+    {
+        Unqueued(skb);
+        BstatsUpdate(skb);
+        return skb;
+    }
+
+    private void ToChild(SkBuff skb)
+    {
+        int length = PktLen(skb);
+        int result = EnqueueTo(child!, skb);
+        if (result == Net.Core.Dev.NET_XMIT_SUCCESS)
+            return;
+        if (result == Net.Core.Dev.NET_XMIT_DROP)
+            Counters.Drops++;
+        Counters.Backlog -= length;
+        QueueLength--;
+        QdiscTreeReduceBacklog(this, 1, length);
+    }
+
+    private SkBuff? FromChild() => child != null && DequeueFrom(child) is { } skb ? Deliver(skb) : null;
 
     [Linux("loss_event")]
-    private bool LossEvent(NetemOptions current)
+    private bool LossEvent()
     {
-        if (current.Bursts is not { } model)
-            return current.Loss > 0 && Correlated(ref lastLoss, current.LossCorrelation) < current.Loss;
-        bool lost = Happens(bad ? model.LossInBad : model.LossInGood);
-        if (Happens(bad ? model.ToGood : model.ToBad))
-            bad = !bad;
-        return lost;
+        if (options.Bursts is { } model)
+            return NetemChance.LossGilbEll(model, ref bad, ref prng);
+        if (options.States is { } states)
+            return NetemChance.Loss4State(states, ref lossState, ref prng);
+        return Happens(options.Loss, ref lossCor);
     }
 
-    [Linux("tabledist")]
-    private long Tabledist(NetemOptions current)
-    {
-        long delay = current.Delay.Ticks * 100;
-        long jitter = current.Jitter.Ticks * 100;
-        if (jitter == 0)
-            return delay;
-        double value = Correlated(ref lastDelay, current.DelayCorrelation);
-        return delay + (long)(jitter * (current.Distribution == DelayDistribution.Normal ? Normal(value) : 2 * value - 1));
-    }
-
-    private int Drop(SkBuff skb)
-    {
-        Interlocked.Increment(ref Dev.Stats.TxDropped);
-        skb.Free();
-        return Net.Core.Dev.NET_XMIT_DROP;
-    }
+    private bool Happens(double probability, ref NetemCrandom state) =>
+        probability > 0 && NetemChance.Scale(probability) >= state.Next(ref prng);
 
     private void FlipBit(SkBuff skb)
     {
         skb.ChecksumHelp();
         Bug.On(!skb.PskbMayPull(skb.Len));
         skb.EnsureWritableHead(skb.DataOffset);
-        uint bit = random.NextBelow((uint)skb.Len * 8);
+        uint bit = (uint)((ulong)prng.NextU32() * ((uint)skb.Len * 8) >> 32);
         skb.Data[(int)(bit / 8)] ^= (byte)(1 << (int)(bit % 8));
     }
 
-    private bool Happens(double probability) => probability > 0 && NextFraction() < probability;
-
-    private double Correlated(ref double last, double correlation)
+    [Linux("packet_time_ns")]
+    private long PacketTimeNs(int length)
     {
-        double value = NextFraction();
-        if (correlation == 0)
-            return value;
-        return last = value * (1 - correlation) + last * correlation;
+        long bytes = Math.Max(0, length + options.PacketOverhead);
+        if (options.CellSize > 0)
+            bytes = (bytes + options.CellSize - 1) / options.CellSize * (options.CellSize + options.CellOverhead);
+        return (long)((UInt128)bytes * 8 * (ulong)Clock.NsecPerSec / (ulong)options.Rate);
     }
-
-    private double NextFraction() => random.NextU32() / (double)(1UL << 32);
-
-    // The sum of twelve even random numbers is normal enough, and the same on every processor.
-    private double Normal(double first)
-    {
-        double sum = first;
-        for (int i = 1; i < 12; i++)
-            sum += NextFraction();
-        return sum - 6;
-    }
-
-    private static long PacketTime(int length, long rate) => (long)(length * 8.0 * Clock.NsecPerSec / rate);
-
-    private static ref long Departure(SkBuff skb) => ref skb.Cb<long>();
 
     private static NetemOptions Checked(NetemOptions options) =>
         options.Validate() is { } problem ? throw new ArgumentException(problem, nameof(options)) : options;
