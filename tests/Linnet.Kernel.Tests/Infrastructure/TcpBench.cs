@@ -135,7 +135,13 @@ internal sealed class TcpBench : IDisposable
     public void In(byte[] packet) => tun.Receive(packet);
 
     /// <summary>A router says that the last taken packet was too large for the next link (RFC 1191).</summary>
-    public void InFragmentationNeeded(ushort mtu)
+    public void InFragmentationNeeded(ushort mtu) => InIcmp(3, 4, mtu);
+
+    /// <summary>A router complains about the last taken packet.</summary>
+    /// <param name="type">ICMP type.</param>
+    /// <param name="code">Code.</param>
+    /// <param name="info">The second half of the header's last word.</param>
+    public void InIcmp(byte type, byte code, ushort info = 0)
     {
         byte[] packet = new byte[Iphdr.Size + 8 + 28];
         Iphdr iph = new(packet)
@@ -149,13 +155,16 @@ internal sealed class TcpBench : IDisposable
         };
         iph.SendCheck();
         Span<byte> message = packet.AsSpan(Iphdr.Size);
-        message[0] = 3;
-        message[1] = 4;
-        BinaryPrimitives.WriteUInt16BigEndian(message[6..], mtu);
+        message[0] = type;
+        message[1] = code;
+        BinaryPrimitives.WriteUInt16BigEndian(message[6..], info);
         lastTaken.AsSpan(0, 28).CopyTo(message[8..]);
         BinaryPrimitives.WriteUInt16BigEndian(message[2..], Checksum.CsumFold(Checksum.CsumPartial(message, 0)));
         In(packet);
     }
+
+    /// <summary>The bytes of the last taken packet, IP header first.</summary>
+    public ReadOnlySpan<byte> LastTaken => lastTaken;
 
     /// <summary>The host has sent this next, and by now.</summary>
     public TcpSegment Out(string pattern)

@@ -39,7 +39,7 @@ public static partial class TcpInput
             || tp.UrgData != 0 && !TcpSeq.After(ptr, tp.UrgSeq);
         if (known)
             return;
-        tp.SkWakeAsync(SockWake.Urg, POLL_PRI);
+        tp.SkSendSigurg();
         SkipReadUrgentByte(tp);
         tp.UrgData = TCP_URG_NOTYET;
         tp.UrgSeq = ptr;
