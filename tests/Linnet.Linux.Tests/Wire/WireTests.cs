@@ -10,6 +10,8 @@ namespace Linnet.Linux.Tests.Wire;
 /// <summary>Linnet against the host kernel's own stack, over a TAP device.</summary>
 public class WireTests
 {
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
     [Theory]
     [InlineData(56)]
     [InlineData(1472)]
@@ -58,10 +60,10 @@ public class WireTests
             netcat.StandardInput.BaseStream.Write(sent);
             netcat.StandardInput.Close();
         });
-        byte[] received = await ReadAll(netcat.StandardOutput.BaseStream);
-        await feed;
+        byte[] received = await ReadAll(netcat.StandardOutput.BaseStream).WaitAsync(Limit);
+        await feed.WaitAsync(Limit);
         Assert.Equal(SHA256.HashData(sent), SHA256.HashData(received));
-        await echo;
+        await echo.WaitAsync(Limit);
     }
 
     [Fact]
@@ -69,7 +71,7 @@ public class WireTests
     {
         using TapWire wire = new();
         Process netcat = wire.Kernel.Start("nc", "-v", "-n", "-N", "-l", "9000");
-        Assert.Contains("Listening", await netcat.StandardError.ReadLineAsync());
+        Assert.Contains("Listening", await netcat.StandardError.ReadLineAsync().WaitAsync(Limit));
         netcat.StandardInput.Write("from the kernel\n");
         netcat.StandardInput.Close();
         string answer = "";
@@ -79,9 +81,9 @@ public class WireTests
             await stream.WriteAsync("from linnet\n"u8.ToArray());
             stream.Socket.Shutdown(SocketShutdown.Send);
             answer = Encoding.ASCII.GetString(await ReadAll(stream));
-        });
+        }).WaitAsync(Limit);
         Assert.Equal("from the kernel\n", answer);
-        Assert.Equal("from linnet\n", await netcat.StandardOutput.ReadToEndAsync());
+        Assert.Equal("from linnet\n", await netcat.StandardOutput.ReadToEndAsync().WaitAsync(Limit));
     }
 
     [Fact]
@@ -100,9 +102,9 @@ public class WireTests
             int n = socket.ReceiveFrom(buffer, out IPEndPoint? from);
             received = Encoding.ASCII.GetString(buffer, 0, n);
             socket.SendTo("and out\n"u8, from!);
-        });
+        }).WaitAsync(Limit);
         Assert.Equal("over\n", received);
-        Assert.Equal("and out", await netcat.StandardOutput.ReadLineAsync());
+        Assert.Equal("and out", await netcat.StandardOutput.ReadLineAsync().WaitAsync(Limit));
     }
 
     [Fact]
@@ -116,7 +118,7 @@ public class WireTests
             LinnetSocketException refused = await Assert.ThrowsAsync<LinnetSocketException>(
                 async () => await wire.Linnet.ConnectAsync(new IPEndPoint(TapWire.KernelAddress, 9001)));
             Assert.Equal(SocketError.ConnectionRefused, refused.SocketErrorCode);
-        });
+        }).WaitAsync(Limit);
     }
 
     private static void ServeOnce(LinnetSocket listener, byte[] body)
