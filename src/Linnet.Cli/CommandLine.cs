@@ -24,6 +24,7 @@ internal static class CommandLine
         DemoCommand.Create(terminal),
         ServeCommand.Create(terminal),
         PacketdrillCommand.Create(terminal),
+        RunCommand.Create(terminal),
         SymbolsCommand.Create(terminal),
     ];
 

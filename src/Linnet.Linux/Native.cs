@@ -5,15 +5,6 @@ namespace Linnet.Linux;
 /// <summary>The calls of the host's C library that have no managed counterpart.</summary>
 internal static unsafe partial class Native
 {
-    public const int O_RDWR = 2;
-    public const int O_CLOEXEC = 0x80000;
-    public const int O_NONBLOCK = 0x800;
-    public const int AF_INET = 2;
-    public const int SOCK_DGRAM = 2;
-    public const int SOCK_CLOEXEC = 0x80000;
-    public const short POLLIN = 1;
-    public const int EINTR = 4;
-    public const int EAGAIN = 11;
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags);
@@ -32,6 +23,9 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", EntryPoint = "socket", SetLastError = true)]
     public static partial int Socket(int family, int type, int protocol);
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    public static partial int Kill(int pid, int signal);
 
     [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
     public static partial int Poll(PollFd* fds, nuint count, int timeout);

@@ -1,0 +1,127 @@
+using System.Runtime.InteropServices;
+using static Linnet.Linux.Native;
+
+namespace Linnet.Linux;
+
+/// <summary>
+/// A UDP, ping, raw or packet socket as a program has it. A copy of the first datagram in Linnet's queue lies in the program's
+/// end, so that it is readable and plain reads find the data; the datagram itself stays in the queue, from where calls that
+/// want its sender, its control messages or its flags take it, exactly as Linnet's socket gives it.
+/// </summary>
+internal sealed unsafe class DatagramShadow(Supervisor supervisor, Syscalls owner, int fd, int end, ulong inode)
+    : ShadowSocket(supervisor, owner, fd, end, inode)
+{
+    private const int LargestDatagram = 65536;
+
+    [ThreadStatic]
+    private static byte[]? scratch;
+
+    private bool isShown;
+    private bool isErrorShown;
+
+    private static byte[] Scratch => scratch ??= GC.AllocateUninitializedArray<byte>(LargestDatagram, pinned: true);
+
+    /// <summary>Takes back the copy, or finds that the program has read it: afterwards Linnet's queue alone holds what is unread.</summary>
+    /// <param name="theirs">The program's end.</param>
+    public void TakeBack(int theirs)
+    {
+        if (!isShown)
+            return;
+        byte nothing;
+        nint taken = Native.Recv(theirs, &nothing, 0, MSG_DONTWAIT | MSG_TRUNC);
+        if (taken < 0)
+            Consumed();
+        isShown = isErrorShown = false;
+    }
+
+    /// <summary>Puts a copy of the first datagram in the program's end.</summary>
+    public void Show()
+    {
+        if (isShown)
+            return;
+        Span<byte> buffer = Scratch;
+        uint ready = Readiness;
+        if ((ready & EPOLLERR) != 0)
+        {
+            // An error makes the program look: plain reads find an empty datagram, other calls the error itself.
+            isShown = isErrorShown = SendToProgram([]);
+            return;
+        }
+
+        if ((ready & EPOLLIN) == 0)
+            return;
+        long length = Owner.Recv(Fd, buffer, MSG_DONTWAIT | MSG_PEEK);
+        if (length >= 0)
+            isShown = SendToProgram(buffer[..(int)length]);
+    }
+
+    /// <summary>Sends what the program wrote to its end.</summary>
+    public void Flush()
+    {
+        fixed (byte* buffer = Scratch)
+        {
+            while (!IsClosed)
+            {
+                nint read = Native.Recv(End, buffer, LargestDatagram, MSG_DONTWAIT);
+                if (read < 0 && Marshal.GetLastPInvokeError() == EAGAIN)
+                    return;
+                if (read <= 0 && HasHungUp())
+                {
+                    Close();
+                    return;
+                }
+
+                if (read < 0)
+                    return;
+
+                // What UDP's queue has no room for is lost, as it would be further on.
+                _ = Owner.Send(Fd, new ReadOnlySpan<byte>(buffer, (int)read), MSG_DONTWAIT | MSG_NOSIGNAL);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void Carry()
+    {
+        Flush();
+        if (IsClosed)
+            return;
+        if (isShown && Unread() == 0)
+        {
+            Consumed();
+            isShown = isErrorShown = false;
+        }
+
+        Show();
+    }
+
+    private bool SendToProgram(ReadOnlySpan<byte> datagram)
+    {
+        fixed (byte* data = datagram)
+        {
+            byte nothing;
+            return Native.Send(End, datagram.IsEmpty ? &nothing : data, (nuint)datagram.Length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+        }
+    }
+
+    // The program has read the copy: the datagram goes too.
+    private void Consumed()
+    {
+        if (isErrorShown)
+            _ = Owner.Getsockopt(Fd, SOL_SOCKET, SO_ERROR, out _);
+        else
+            _ = Owner.Recv(Fd, [], MSG_DONTWAIT | MSG_TRUNC);
+    }
+
+    private int Unread()
+    {
+        int unread = 0;
+        return Ioctl(End, SIOCOUTQ, &unread) < 0 ? 0 : unread;
+    }
+
+    private bool HasHungUp()
+    {
+        PollFd poll = new() { Fd = End };
+        return Poll(&poll, 1, 0) > 0 && (poll.Revents & POLLHUP) != 0;
+    }
+}

@@ -1,0 +1,104 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using static Linnet.Linux.Native;
+
+namespace Linnet.Linux;
+
+/// <summary>A program of the host's that runs with Linnet's sockets, and everything that it starts.</summary>
+internal sealed unsafe class LinuxProgram : IDisposable
+{
+    private readonly SeccompListener listener;
+    private readonly SupervisedCalls calls;
+    private readonly Thread server;
+    private readonly TaskCompletionSource<int> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource allEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private LinuxProgram(SeccompListener listener, SupervisedCalls calls)
+    {
+        this.listener = listener;
+        this.calls = calls;
+        server = new Thread(Serve) { IsBackground = true, Name = "linnet calls" };
+        server.Start();
+    }
+
+    /// <summary>The program's number on the host.</summary>
+    public int Pid { get; private set; }
+
+    /// <summary>Its exit status as a shell has it: 128 and the signal's number when one ended it.</summary>
+    public Task<int> Ended => ended.Task;
+
+    /// <summary>Ends when nothing that it started runs any more.</summary>
+    public Task AllEnded => allEnded.Task;
+
+    /// <summary>Starts a program.</summary>
+    /// <param name="supervisor">Who serves its sockets.</param>
+    /// <param name="host">The host of the network that it runs on.</param>
+    /// <param name="start">What to start.</param>
+    /// <exception cref="Win32Exception">There is no such program, or the host has no system call filters.</exception>
+    public static LinuxProgram Start(Supervisor supervisor, Host host, ProgramStart start)
+    {
+        using Launcher launcher = new(start);
+        SeccompListener listener = launcher.Prepare();
+        LinuxProgram program = new(listener, new SupervisedCalls(supervisor, host, listener));
+        try
+        {
+            program.Pid = launcher.Launch();
+        }
+        catch
+        {
+            // The server ends by itself: nobody is under the filter.
+            program.Dispose();
+            throw;
+        }
+
+        new Thread(program.Wait) { IsBackground = true, Name = $"linnet wait {program.Pid}" }.Start();
+        return program;
+    }
+
+    /// <summary>Sends a signal to the program itself.</summary>
+    public void Signal(int signal) => _ = Kill(Pid, signal);
+
+    /// <summary>Ends serving: calls that come from now on fail with ENOSYS.</summary>
+    public void Dispose()
+    {
+        listener.Dispose();
+    }
+
+    private void Wait()
+    {
+        int status;
+        while (Waitpid(Pid, &status, 0) < 0)
+        {
+            if (Marshal.GetLastPInvokeError() != EINTR)
+            {
+                ended.SetException(new Win32Exception(Marshal.GetLastPInvokeError(), "lost the program"));
+                return;
+            }
+        }
+
+        const int SignalMask = 0x7f;
+        int signal = status & SignalMask;
+        ended.SetResult(signal == 0 ? status >> 8 & 0xff : 128 + signal);
+    }
+
+    private void Serve()
+    {
+        PollFd poll = new() { Fd = listener.Fd, Events = POLLIN };
+        while (Poll(&poll, 1, -1) >= 0 || Marshal.GetLastPInvokeError() == EINTR)
+        {
+            if ((poll.Revents & POLLIN) != 0)
+            {
+                // A caller may be killed before its call is taken.
+                if (listener.Receive(out SeccompCall call))
+                    calls.Handle(call);
+            }
+            else if (poll.Revents != 0)
+            {
+                // Nobody is under the filter any more.
+                break;
+            }
+        }
+
+        allEnded.SetResult();
+    }
+}

@@ -1,0 +1,136 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using static Linnet.Linux.Native;
+
+namespace Linnet.Linux;
+
+/// <summary>The supervisor's end of a filter: where stopped calls are taken from and answered (<c>seccomp_unotify(2)</c>).</summary>
+/// <param name="fd">The listener's descriptor, which this object owns.</param>
+internal sealed unsafe class SeccompListener(int fd) : IDisposable
+{
+    private const uint SetModeFilter = 1;
+    private const uint FlagNewListener = 8;
+
+    private const nuint NotifRecv = 0xC0502100;
+    private const nuint NotifSend = 0xC0182101;
+    private const nuint NotifIdValid = 0x40082102;
+    private const nuint NotifAddfd = 0x40182103;
+
+    private const uint FlagContinue = 1;
+    private const uint AddfdFlagSend = 2;
+
+    /// <summary>The listener's descriptor; it hangs up when no task is under the filter any more.</summary>
+    public int Fd => fd;
+
+    /// <summary>Puts the calling thread, and all that it starts from now on, under a filter.</summary>
+    /// <exception cref="Win32Exception">The host has no such filters, or refuses them.</exception>
+    public static SeccompListener Install(SockFilter[] filter)
+    {
+        if (Prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+            throw new Win32Exception(Marshal.GetLastPInvokeError(), "cannot set no_new_privs");
+        fixed (SockFilter* instructions = filter)
+        {
+            SockFprog program = new() { Length = (ushort)filter.Length, Filter = instructions };
+            int listener = Seccomp(SetModeFilter, FlagNewListener, &program);
+            if (listener < 0)
+            {
+                int error = Marshal.GetLastPInvokeError();
+                throw new Win32Exception(error, $"cannot install a system call filter: {Marshal.GetPInvokeErrorMessage(error)}");
+            }
+
+            return new SeccompListener(listener);
+        }
+    }
+
+    /// <summary>Waits for the next stopped call.</summary>
+    /// <returns>Whether there is one; false when the caller is gone again or all are.</returns>
+    public bool Receive(out SeccompCall call)
+    {
+        call = default;
+        fixed (SeccompCall* room = &call)
+            return Ioctl(fd, NotifRecv, room) == 0;
+    }
+
+    /// <summary>Answers a call with a result or a negative errno.</summary>
+    /// <returns>Whether the caller still waited for it.</returns>
+    public bool Respond(ulong id, long result)
+    {
+        Response response = new()
+        {
+            Id = id,
+            Value = result < 0 ? 0 : result,
+            Error = result < 0 ? (int)result : 0,
+        };
+        return Ioctl(fd, NotifSend, &response) == 0;
+    }
+
+    /// <summary>Lets the host's kernel make the call itself.</summary>
+    public void Continue(ulong id)
+    {
+        Response response = new() { Id = id, Flags = FlagContinue };
+        _ = Ioctl(fd, NotifSend, &response);
+    }
+
+    /// <summary>Whether the caller still waits; what is written to its memory before this is known may hit another program.</summary>
+    public bool IsValid(ulong id) => Ioctl(fd, NotifIdValid, &id) == 0;
+
+    /// <summary>Gives the caller a copy of a descriptor, whose number is the result of its call.</summary>
+    /// <returns>The number, or a negative errno: -ENOENT when the caller is gone, -EMFILE when it has too many.</returns>
+    public int RespondWithDescriptor(ulong id, int descriptor, bool closeOnExec)
+    {
+        AddDescriptor request = new()
+        {
+            Id = id,
+            Flags = AddfdFlagSend,
+            Source = descriptor,
+            NewFlags = closeOnExec ? O_CLOEXEC : 0,
+        };
+        int result = Ioctl(fd, NotifAddfd, &request);
+        return result >= 0 ? result : -Marshal.GetLastPInvokeError();
+    }
+
+    /// <summary>Closes the listener: calls that are stopped, and all later ones, fail with ENOSYS.</summary>
+    public void Dispose() => _ = Close(fd);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct SockFprog
+    {
+        public ushort Length;
+        public SockFilter* Filter;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Response
+    {
+        public ulong Id;
+        public long Value;
+        public int Error;
+        public uint Flags;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct AddDescriptor
+    {
+        public ulong Id;
+        public uint Flags;
+        public int Source;
+        public uint NewFd;
+        public int NewFlags;
+    }
+}
+
+/// <summary>A stopped call (<c>struct seccomp_notif</c>).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct SeccompCall
+{
+    public ulong Id;
+
+    /// <summary>The calling thread.</summary>
+    public int Tid;
+
+    public uint Flags;
+    public int Nr;
+    public uint Arch;
+    public ulong InstructionPointer;
+    public fixed ulong Arguments[6];
+}

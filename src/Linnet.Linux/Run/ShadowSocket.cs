@@ -1,0 +1,175 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using Linnet.Kernel;
+using static Linnet.Linux.Native;
+using KernelSocket = Linnet.Kernel.Net.Socket;
+
+namespace Linnet.Linux;
+
+/// <summary>
+/// A socket of Linnet's as a program has it. The program holds one end of a pair of Unix sockets, so that read, write, poll,
+/// dup, fork and the rest work on it as on any descriptor; the supervisor holds the other end and carries what comes between
+/// it and the socket. When the last descriptor of the program's end is closed, the host tells by the supervisor's end.
+/// </summary>
+internal abstract unsafe class ShadowSocket : WaitQueueEntry
+{
+    private readonly List<PendingCall> waiting = [];
+    private readonly uint generation;
+    private int queued;
+
+    protected ShadowSocket(Supervisor supervisor, Syscalls owner, int fd, int end, ulong inode)
+    {
+        Supervisor = supervisor;
+        Owner = owner;
+        Fd = fd;
+        End = end;
+        Inode = inode;
+        generation = supervisor.NextGeneration();
+        Socket = Find(owner, fd);
+        Socket.Wq.Wait.Add(this);
+    }
+
+    /// <summary>Guards the object: calls of the program and the pump take turns.</summary>
+    public Lock Gate { get; } = new();
+
+    /// <summary>The identity of the program's end: it survives dup, fork, exec and passing.</summary>
+    public ulong Inode { get; }
+
+    /// <summary>Linnet's descriptor, in the table of <see cref="Owner"/>.</summary>
+    public int Fd { get; }
+
+    /// <summary>Who holds <see cref="Fd"/>.</summary>
+    public Syscalls Owner { get; }
+
+    /// <summary>The socket.</summary>
+    public KernelSocket Socket { get; }
+
+    /// <summary>Whether the program has closed it, or the connection broke and the program was told.</summary>
+    public bool IsClosed { get; private set; }
+
+    /// <summary>Where the program was last seen to hold it; a hint.</summary>
+    public (HostProcess? Process, int Fd) LastSeen { get; set; }
+
+    /// <summary>Changes with each shadow, so that an old event of a reused descriptor is known.</summary>
+    public uint Generation => generation;
+
+    /// <summary>The supervisor's end of the pair.</summary>
+    public int End { get; }
+
+    protected Supervisor Supervisor { get; }
+
+    /// <summary>What Linnet's socket is ready for (<c>EPOLL*</c>).</summary>
+    public uint Readiness
+    {
+        get
+        {
+            using KernelEntry entry = Owner.Task.Enter();
+            return Socket.File is { } file ? file.FOp.Poll(file, null) : EPOLLHUP;
+        }
+    }
+
+    /// <summary>Makes the pair for a socket.</summary>
+    /// <param name="type"><c>SOCK_STREAM</c> or <c>SOCK_SEQPACKET</c>, which both tell of the other's end.</param>
+    /// <param name="nonBlocking">Whether the program's end is to have <c>O_NONBLOCK</c>.</param>
+    /// <param name="theirs">The program's end.</param>
+    /// <param name="ours">The supervisor's end.</param>
+    /// <param name="inode">The identity of the program's end.</param>
+    /// <returns>0 or a negative errno.</returns>
+    public static int MakePair(int type, bool nonBlocking, out int theirs, out int ours, out ulong inode)
+    {
+        (theirs, ours, inode) = (-1, -1, 0);
+        int* pair = stackalloc int[2];
+        if (Native.Socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+            return -Marshal.GetLastPInvokeError();
+        (theirs, ours) = (pair[0], pair[1]);
+        if (!nonBlocking)
+            _ = Fcntl(theirs, F_SETFL, O_RDWR);
+        HostStat stat;
+        if (Fstat(theirs, &stat) < 0)
+            throw new Win32Exception(Marshal.GetLastPInvokeError(), "cannot identify a socket");
+        inode = stat.Inode;
+        return 0;
+    }
+
+    /// <summary>Carries what there is to carry, and tries again what waits. Called without the gate.</summary>
+    public void Pump()
+    {
+        Volatile.Write(ref queued, 0);
+        Interlocked.MemoryBarrier();
+        lock (Gate)
+        {
+            if (IsClosed)
+                return;
+            Carry();
+            RetryWaiting();
+        }
+    }
+
+    /// <summary>Keeps a call until it can be answered. Called with the gate.</summary>
+    public void Park(PendingCall call)
+    {
+        // A thread makes one call at a time: one that a signal ended has not been told of otherwise.
+        waiting.RemoveAll(other => other.Tid == call.Tid);
+        waiting.Add(call);
+        Supervisor.Watch(call);
+
+        // Something may have happened since it was tried.
+        Supervisor.Queue(this);
+    }
+
+    /// <summary>Whether the pump has been asked to look at it already; it has from now on.</summary>
+    public bool MarkQueued() => Interlocked.Exchange(ref queued, 1) != 0;
+
+    /// <summary>The program has no descriptor of it any more, or it could not be given one. Called with the gate.</summary>
+    public void Close()
+    {
+        if (IsClosed)
+            return;
+        Detach();
+        Owner.Close(Fd);
+    }
+
+    /// <summary>Carries data between the program's end and Linnet's socket until one of them has to wait.</summary>
+    protected abstract void Carry();
+
+    /// <summary>Ends the pair, not the socket: the program's end reads as closed, or as reset where data is unread.</summary>
+    protected void Detach()
+    {
+        IsClosed = true;
+        Socket.Wq.Wait.Remove(this);
+        Supervisor.Forget(this);
+        _ = Native.Close(End);
+        foreach (PendingCall call in waiting)
+            call.Answer(-EBADF);
+        waiting.Clear();
+    }
+
+    /// <inheritdoc/>
+    protected sealed override bool Wake(uint key)
+    {
+        Supervisor.Queue(this);
+        return true;
+    }
+
+    private static KernelSocket Find(Syscalls owner, int fd)
+    {
+        using KernelEntry entry = owner.Task.Enter();
+        int err = KernelSocket.SockfdLookup(fd, out Kernel.Fs.File? file, out KernelSocket? socket);
+        if (err < 0)
+            throw new InvalidOperationException($"descriptor {fd} is no socket: {Errno.Describe(-err)}");
+        file.Fput();
+        return socket;
+    }
+
+    private void RetryWaiting()
+    {
+        for (int i = 0; i < waiting.Count && !IsClosed; i++)
+        {
+            PendingCall call = waiting[i];
+            if (!call.TryAgain())
+                continue;
+            waiting.Remove(call);
+            i--;
+        }
+    }
+}

@@ -1,0 +1,373 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using static Linnet.Linux.Native;
+
+namespace Linnet.Linux;
+
+/// <summary>What a TCP socket is to its program.</summary>
+internal enum StreamState
+{
+    /// <summary>Neither connected nor listening.</summary>
+    Fresh,
+
+    /// <summary>A connection is being made: the program's end is filled, so that it is not writable.</summary>
+    Connecting,
+
+    /// <summary>Data flows.</summary>
+    Connected,
+
+    /// <summary>It listens: a byte in the program's end says that a connection can be accepted.</summary>
+    Listening,
+}
+
+/// <summary>A TCP socket as a program has it.</summary>
+internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner, int fd, int end, ulong inode)
+    : ShadowSocket(supervisor, owner, fd, end, inode)
+{
+    private const int BufferSize = 256 * 1024;
+    private const int MostTokens = 64;
+
+    // What is carried for one socket before others get their turn.
+    private const int Budget = 2 * 1024 * 1024;
+
+    [ThreadStatic]
+    private static byte[]? scratch;
+
+    private readonly Queue<int> unclaimed = [];
+    private Leftover outgoing;
+    private Leftover incoming;
+    private bool programEnded;
+    private bool networkEnded;
+
+    /// <summary>What the socket is.</summary>
+    public StreamState State { get; set; }
+
+    /// <summary>Bytes that lie in a listener's end to make it readable.</summary>
+    public int Tokens { get; set; }
+
+    /// <summary>Whether everything that the program wrote has reached Linnet's socket.</summary>
+    public bool IsDrained => outgoing.Length == 0;
+
+    private static byte[] Scratch => scratch ??= GC.AllocateUninitializedArray<byte>(BufferSize, pinned: true);
+
+    /// <summary>A connection that was accepted for a call which a signal then ended.</summary>
+    public void Unclaim(int connection) => unclaimed.Enqueue(connection);
+
+    /// <summary>Takes such a connection.</summary>
+    public bool TryClaim(out int connection) => unclaimed.TryDequeue(out connection);
+
+    /// <summary>Fills the program's end, so that it is not writable until the connection is there.</summary>
+    /// <param name="theirs">The program's end.</param>
+    public void Fill(int theirs)
+    {
+        fixed (byte* junk = Scratch)
+        {
+            for (int size = 32 * 1024; size > 0; size = size == 1 ? 0 : Math.Max(1, size / 8))
+            {
+                while (Native.Send(theirs, junk, (nuint)size, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+                {
+                }
+            }
+        }
+    }
+
+    /// <summary>Makes the listener's end readable or not, by what there is to accept.</summary>
+    /// <param name="theirs">The program's end, from which tokens are taken; -1 to only add one.</param>
+    public void UpdateTokens(int theirs)
+    {
+        bool pending = unclaimed.Count > 0 || (Readiness & EPOLLIN) != 0;
+        if (pending && theirs < 0 && Tokens < MostTokens)
+        {
+            byte token = 0;
+            Tokens += (int)Math.Max(0, Native.Send(End, &token, 1, MSG_DONTWAIT | MSG_NOSIGNAL));
+        }
+        else if (!pending && theirs >= 0)
+        {
+            fixed (byte* junk = Scratch)
+            {
+                while (Native.Recv(theirs, junk, BufferSize, MSG_DONTWAIT) > 0)
+                {
+                }
+            }
+
+            Tokens = 0;
+        }
+    }
+
+    /// <summary>Carries what the program wrote, as a call that has to come after it needs.</summary>
+    public void Flush() => CarryOut();
+
+    /// <inheritdoc/>
+    protected override void Carry()
+    {
+        switch (State)
+        {
+            case StreamState.Listening:
+                UpdateTokens(-1);
+                NoticeClose();
+                break;
+            case StreamState.Fresh:
+                NoticeClose();
+                break;
+            case StreamState.Connecting:
+                if (!NoticeClose())
+                    Complete();
+                break;
+            default:
+                CarryOut();
+                if (!IsClosed)
+                    CarryIn();
+                break;
+        }
+    }
+
+    // The connection came about, or failed.
+    private void Complete()
+    {
+        uint ready = Readiness;
+        if ((ready & (EPOLLERR | EPOLLHUP)) != 0)
+        {
+            // What the program's end was filled with is unread, so its closing reads as an error.
+            State = StreamState.Fresh;
+            Supervisor.Bury(this);
+            Detach();
+        }
+        else if ((ready & EPOLLOUT) != 0)
+        {
+            Unfill();
+            State = StreamState.Connected;
+            Supervisor.Queue(this);
+        }
+    }
+
+    private void Unfill()
+    {
+        fixed (byte* junk = Scratch)
+        {
+            while (Native.Recv(End, junk, BufferSize, MSG_DONTWAIT) > 0)
+            {
+            }
+        }
+    }
+
+    // Without data to carry only the program's last close matters.
+    private bool NoticeClose()
+    {
+        PollFd poll = new() { Fd = End };
+        if (Poll(&poll, 1, 0) <= 0 || (poll.Revents & POLLHUP) == 0)
+            return false;
+        foreach (int connection in unclaimed)
+            Owner.Close(connection);
+        Close();
+        return true;
+    }
+
+    private void CarryOut()
+    {
+        int budget = Budget;
+        while (!IsClosed)
+        {
+            if (outgoing.Length > 0)
+            {
+                long sent = Owner.Send(Fd, outgoing.Data, MSG_DONTWAIT | MSG_NOSIGNAL);
+                if (sent <= 0)
+                {
+                    FailedToSend(sent);
+                    return;
+                }
+
+                outgoing.Advance((int)sent);
+                continue;
+            }
+
+            if (programEnded || budget <= 0)
+                break;
+            fixed (byte* buffer = Scratch)
+            {
+                nint read = Native.Recv(End, buffer, BufferSize, MSG_DONTWAIT);
+                if (read <= 0)
+                {
+                    ProgramEnds(read);
+                    return;
+                }
+
+                budget -= (int)read;
+                long sent = Owner.Send(Fd, new ReadOnlySpan<byte>(buffer, (int)read), MSG_DONTWAIT | MSG_NOSIGNAL);
+                if (sent < read)
+                    outgoing.Keep(new ReadOnlySpan<byte>(buffer, (int)read)[(int)Math.Max(0, sent)..]);
+                if (sent < 0)
+                {
+                    FailedToSend(sent);
+                    return;
+                }
+            }
+        }
+
+        if (budget <= 0)
+            Supervisor.Queue(this);
+    }
+
+    private void FailedToSend(long sent)
+    {
+        if (sent != -EAGAIN)
+            Break();
+    }
+
+    private void ProgramEnds(nint read)
+    {
+        int error = read < 0 ? Marshal.GetLastPInvokeError() : 0;
+        if (error == EAGAIN)
+            return;
+        PollFd poll = new() { Fd = End };
+        bool closed = Poll(&poll, 1, 0) > 0 && (poll.Revents & (POLLHUP | POLLERR)) != 0;
+        if (error == ECONNRESET)
+        {
+            // It closed with data unread: as in Linux, the peer is to know that it was not read.
+            Abort();
+        }
+        else if (closed)
+        {
+            if (incoming.Length > 0)
+                Abort();
+            else
+                Close();
+        }
+        else
+        {
+            programEnded = true;
+            Owner.Shutdown(Fd, SHUT_WR);
+        }
+    }
+
+    private void CarryIn()
+    {
+        int budget = Budget;
+        while (!networkEnded)
+        {
+            if (incoming.Length > 0)
+            {
+                fixed (byte* data = incoming.Data)
+                {
+                    nint sent = Native.Send(End, data, (nuint)incoming.Length, MSG_DONTWAIT | MSG_NOSIGNAL);
+                    if (sent < 0)
+                    {
+                        FailedToDeliver();
+                        return;
+                    }
+
+                    incoming.Advance((int)sent);
+                    continue;
+                }
+            }
+
+            if (budget <= 0)
+                break;
+            Span<byte> buffer = Scratch;
+            long read = Owner.Recv(Fd, buffer, MSG_DONTWAIT);
+            if (read <= 0)
+            {
+                NetworkEnds(read);
+                return;
+            }
+
+            budget -= (int)read;
+            nint delivered;
+            fixed (byte* data = buffer)
+                delivered = Native.Send(End, data, (nuint)read, MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (delivered < read)
+                incoming.Keep(buffer[(int)Math.Max(0, delivered)..(int)read]);
+            if (delivered < 0)
+            {
+                FailedToDeliver();
+                return;
+            }
+        }
+
+        if (budget <= 0)
+            Supervisor.Queue(this);
+    }
+
+    // A program that reads no more leaves the data where it is; who closed is seen by the other direction.
+    private void FailedToDeliver()
+    {
+        if (Marshal.GetLastPInvokeError() == EAGAIN)
+            return;
+        PollFd poll = new() { Fd = End };
+        if (Poll(&poll, 1, 0) > 0 && (poll.Revents & POLLHUP) != 0)
+            Abort();
+        else
+            incoming.Clear();
+    }
+
+    private void NetworkEnds(long read)
+    {
+        if (read == -EAGAIN)
+            return;
+        if (read < 0)
+        {
+            Break();
+            return;
+        }
+
+        networkEnded = true;
+        _ = Native.Shutdown(End, SHUT_WR);
+    }
+
+    // The connection is broken, and the program is to read that: an end that is closed with unread data says so.
+    private void Break()
+    {
+        byte junk = 0;
+        if (LastSeen is (HostProcess process, int seen) && process.Take(seen) is var theirs and >= 0)
+        {
+            HostStat stat;
+            if (Fstat(theirs, &stat) == 0 && stat.Inode == Inode)
+                _ = Native.Send(theirs, &junk, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+            _ = Native.Close(theirs);
+        }
+
+        Supervisor.Bury(this);
+        Detach();
+    }
+
+    private void Abort()
+    {
+        Span<byte> linger = stackalloc byte[8];
+        linger.Clear();
+        linger[0] = 1;
+        Owner.Setsockopt(Fd, SOL_SOCKET, SO_LINGER, linger);
+        Close();
+    }
+
+    // What was read and could not be passed on at once.
+    private struct Leftover
+    {
+        private byte[]? rented;
+        private int start;
+
+        public int Length { get; private set; }
+
+        public readonly Span<byte> Data => rented.AsSpan(start, Length);
+
+        public void Keep(ReadOnlySpan<byte> data)
+        {
+            rented = ArrayPool<byte>.Shared.Rent(data.Length);
+            data.CopyTo(rented);
+            (start, Length) = (0, data.Length);
+        }
+
+        public void Advance(int count)
+        {
+            start += count;
+            Length -= count;
+            if (Length == 0)
+                Clear();
+        }
+
+        public void Clear()
+        {
+            if (rented != null)
+                ArrayPool<byte>.Shared.Return(rented);
+            (rented, start, Length) = (null, 0, 0);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+using static Linnet.Linux.Native;
+
+namespace Linnet.Linux;
+
+/// <summary>Calls on UDP, ping, raw and packet sockets.</summary>
+internal sealed unsafe partial class SupervisedCalls
+{
+    private long OnDatagram(in SeccompCall call, HostProcess process, DatagramShadow shadow, int theirs)
+    {
+        switch (call.Nr)
+        {
+            case __NR_bind:
+                return Bind(call, process, shadow);
+            case __NR_setsockopt:
+                Mirror(call, process, theirs);
+                return Ask(call, process, shadow);
+            case __NR_sendto:
+            case __NR_sendmsg:
+            case __NR_sendmmsg:
+                return SendDatagram(call, process, shadow, theirs);
+            case __NR_recvfrom:
+            case __NR_recvmsg:
+            case __NR_recvmmsg:
+                return ReceiveDatagram(call, process, shadow, theirs);
+            case __NR_connect:
+                process.ReadProgram();
+                shadow.Flush();
+                return Ask(call, process, shadow);
+            case __NR_shutdown:
+                shadow.Flush();
+                return Ask(call, process, shadow);
+            default:
+                return Ask(call, process, shadow);
+        }
+    }
+
+    private long SendDatagram(in SeccompCall call, HostProcess process, DatagramShadow shadow, int theirs)
+    {
+        (int flags, _) = Shape(call, process);
+        SeccompCall copy = call;
+        shadow.Flush();
+        bool mayWait = IsBlocking(theirs) && (flags & MSG_DONTWAIT) == 0;
+        return AskOrWait(call, shadow, mayWait, SO_SNDTIMEO, () => Ask(copy, process, shadow));
+    }
+
+    private long ReceiveDatagram(in SeccompCall call, HostProcess process, DatagramShadow shadow, int theirs)
+    {
+        (int flags, _) = Shape(call, process);
+        SeccompCall copy = call;
+        int fd = (int)call.Arguments[0];
+        shadow.TakeBack(theirs);
+        bool mayWait = IsBlocking(theirs) && (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) == 0;
+        long result = Ask(copy, process, shadow);
+        if (result == -EAGAIN && mayWait)
+        {
+            shadow.Park(new PendingCall(
+                listener, call, () => ReceiveAgain(copy, process, shadow, fd), Deadline(shadow, SO_RCVTIMEO), -EAGAIN)
+            {
+                Shadow = shadow,
+            });
+            return Answered;
+        }
+
+        shadow.Show();
+        return result;
+    }
+
+    private static long? ReceiveAgain(in SeccompCall call, HostProcess process, DatagramShadow shadow, int fd)
+    {
+        int theirs = process.Take(fd);
+        if (theirs < 0)
+            return -EBADF;
+        try
+        {
+            shadow.TakeBack(theirs);
+            long result = Ask(call, process, shadow);
+            if (result == -EAGAIN)
+                return null;
+            shadow.Show();
+            return result;
+        }
+        finally
+        {
+            _ = Close(theirs);
+        }
+    }
+}

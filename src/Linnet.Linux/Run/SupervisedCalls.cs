@@ -1,0 +1,144 @@
+using Linnet.Kernel;
+using Linnet.Kernel.Arch.X86;
+using static Linnet.Linux.Native;
+
+namespace Linnet.Linux;
+
+/// <summary>
+/// Answers the calls of a program: those on Linnet's sockets are made on Linnet, with pointers that lead into the program's own
+/// memory; others are left to the host.
+/// </summary>
+/// <param name="supervisor">Keeps the sockets.</param>
+/// <param name="host">The host that the program runs on.</param>
+/// <param name="listener">Where calls are answered.</param>
+internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host host, SeccompListener listener)
+{
+    /// <summary>The result of a call that has been answered already.</summary>
+    public const long Answered = long.MinValue;
+
+    private const long LeftToHost = long.MinValue + 1;
+
+    /// <summary>Answers a call, or keeps it until it can be.</summary>
+    public void Handle(in SeccompCall call)
+    {
+        if (supervisor.ProcessOf(call.Tid, host) is not { } process)
+        {
+            listener.Respond(call.Id, -ESRCH);
+            return;
+        }
+
+        HostProcess.ActFor(call.Tid);
+        long result = call.Nr == __NR_socket ? MakeSocket(call, process) : OnDescriptor(call, process);
+        if (result == LeftToHost)
+            listener.Continue(call.Id);
+        else if (result != Answered)
+            listener.Respond(call.Id, result);
+    }
+
+    private long OnDescriptor(in SeccompCall call, HostProcess process)
+    {
+        int fd = (int)call.Arguments[0];
+        int theirs = process.Take(fd);
+        if (theirs < 0)
+            return theirs == -EBADF ? -EBADF : LeftToHost;
+        try
+        {
+            if (supervisor.Find(theirs) is not { } shadow)
+                return LeftToHost;
+
+            // Without its pair only the broken connection's socket is left to ask.
+            lock (shadow.Gate)
+            {
+                shadow.LastSeen = (process, fd);
+                return shadow switch
+                {
+                    _ when shadow.IsClosed => Ask(call, process, shadow),
+                    StreamShadow stream => OnStream(call, process, stream, theirs),
+                    DatagramShadow datagram => OnDatagram(call, process, datagram, theirs),
+                    _ => -EBADF,
+                };
+            }
+        }
+        finally
+        {
+            _ = Close(theirs);
+        }
+    }
+
+    private long MakeSocket(in SeccompCall call, HostProcess process)
+    {
+        int family = (int)call.Arguments[0], type = (int)call.Arguments[1], protocol = (int)call.Arguments[2];
+        process.ReadProgram();
+        if (family == AF_NETLINK && protocol != NETLINK_ROUTE)
+            return LeftToHost;
+        long fd = SyscallTable.Invoke(
+            process.Task, __NR_socket, (ulong)family, (ulong)(uint)(type | SOCK_NONBLOCK | SOCK_CLOEXEC), (ulong)(uint)protocol);
+        return fd < 0 ? fd : Give(call, process, (int)fd, type & SOCK_TYPE_MASK, type, StreamState.Fresh);
+    }
+
+    /// <summary>Gives the program a descriptor for a socket of Linnet's; that is the answer to its call.</summary>
+    private long Give(in SeccompCall call, HostProcess process, int fd, int type, int flags, StreamState state)
+    {
+        Syscalls owner = supervisor.OwnerOn(process.Host);
+        bool stream = type == SOCK_STREAM;
+        int err = ShadowSocket.MakePair(
+            stream ? SOCK_STREAM : SOCK_SEQPACKET, (flags & SOCK_NONBLOCK) != 0, out int theirs, out int ours, out ulong inode);
+        if (err < 0)
+        {
+            owner.Close(fd);
+            return err;
+        }
+
+        ShadowSocket shadow = stream
+            ? new StreamShadow(supervisor, owner, fd, ours, inode) { State = state }
+            : new DatagramShadow(supervisor, owner, fd, ours, inode);
+        int given;
+        lock (shadow.Gate)
+        {
+            supervisor.Add(shadow);
+            given = listener.RespondWithDescriptor(call.Id, theirs, (flags & SOCK_CLOEXEC) != 0);
+            shadow.LastSeen = (process, given);
+        }
+
+        _ = Close(theirs);
+        supervisor.Queue(shadow);
+
+        // A failed answer leaves the pair without the program's end: the pump closes the socket then.
+        return given >= 0 || given == -ENOENT ? Answered : given;
+    }
+
+    /// <summary>Makes a call on Linnet's socket with the program's own arguments; it does not wait.</summary>
+    private static long Ask(in SeccompCall call, HostProcess process, ShadowSocket shadow)
+    {
+        fixed (ulong* a = call.Arguments)
+            return SyscallTable.Invoke(process.Task, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
+    }
+
+    /// <summary>Makes a call, and where it would wait and the program lets it, keeps it until it need not.</summary>
+    private long AskOrWait(in SeccompCall call, ShadowSocket shadow, bool mayWait, int timeoutOption, Func<long> attempt)
+    {
+        long result = attempt();
+        if (result != -EAGAIN || !mayWait)
+            return result;
+        shadow.Park(new PendingCall(
+            listener, call, () => attempt() is var again && again == -EAGAIN ? null : again, Deadline(shadow, timeoutOption), -EAGAIN)
+        {
+            Shadow = shadow,
+        });
+        return Answered;
+    }
+
+    private static long Deadline(ShadowSocket shadow, int timeoutOption)
+    {
+        Span<byte> timeval = stackalloc byte[16];
+        int length = timeval.Length;
+        if (shadow.Owner.Getsockopt(shadow.Fd, SOL_SOCKET, timeoutOption, timeval, ref length) < 0)
+            return long.MaxValue;
+        long seconds = BitConverter.ToInt64(timeval), microseconds = BitConverter.ToInt64(timeval[8..]);
+        return seconds == 0 && microseconds == 0
+            ? long.MaxValue
+            : Environment.TickCount64 + (seconds * 1000) + ((microseconds + 999) / 1000);
+    }
+
+    private static bool IsBlocking(int theirs) => (Fcntl(theirs, F_GETFL, 0) & O_NONBLOCK) == 0;
+}

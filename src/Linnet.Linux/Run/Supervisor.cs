@@ -1,0 +1,325 @@
+using System.Collections.Concurrent;
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using Linnet.Kernel;
+using static Linnet.Linux.Native;
+
+namespace Linnet.Linux;
+
+/// <summary>
+/// Gives programs of the host's the sockets of a network: keeps what they hold, and carries data between their descriptors
+/// and Linnet's sockets on one thread.
+/// </summary>
+internal sealed unsafe class Supervisor : IDisposable
+{
+    private const int EventsAtOnce = 128;
+    private const int SweepMilliseconds = 1000;
+
+    private readonly ConcurrentDictionary<ulong, ShadowSocket> byInode = [];
+    private readonly ConcurrentDictionary<int, ShadowSocket> byEnd = [];
+    private readonly ConcurrentDictionary<int, HostProcess> byThread = [];
+    private readonly ConcurrentDictionary<int, HostProcess> byPidfd = [];
+    private readonly ConcurrentDictionary<Host, Syscalls> owners = [];
+    private readonly ConcurrentQueue<ShadowSocket> ready = [];
+    private readonly Lock gate = new();
+    private readonly List<PendingCall> timed = [];
+    private readonly List<ShadowSocket> graves = [];
+    private readonly int epoll;
+    private readonly int wakeUp;
+    private readonly Thread thread;
+    private uint generations;
+    private int sleeping;
+    private long sweepAt = long.MaxValue;
+    private volatile bool stopped;
+
+    public Supervisor()
+    {
+        epoll = Checked(EpollCreate1(O_CLOEXEC), "make an epoll");
+        wakeUp = Checked(EventFd(0, O_CLOEXEC | O_NONBLOCK), "make an eventfd");
+        Register(wakeUp, EPOLLIN, 0);
+        thread = new Thread(Run) { IsBackground = true, Name = "linnet pump" };
+        thread.Start();
+    }
+
+    /// <summary>What went wrong in the supervisor itself; a defect of Linnet's.</summary>
+    public Exception? Failure { get; private set; }
+
+    /// <summary>A number that no shadow had before.</summary>
+    public uint NextGeneration() => Interlocked.Increment(ref generations);
+
+    /// <summary>The task that holds the sockets of a host's programs.</summary>
+    public Syscalls OwnerOn(Host host) => owners.GetOrAdd(host, static h => h.NewTask("linnet"));
+
+    /// <summary>The process that a thread belongs to.</summary>
+    /// <returns>Null when it is gone.</returns>
+    public HostProcess? ProcessOf(int tid, Host host)
+    {
+        if (byThread.TryGetValue(tid, out HostProcess? known))
+        {
+            if (tid == known.Pid || Directory.Exists($"/proc/{known.Pid}/task/{tid}"))
+                return known;
+            byThread.TryRemove(tid, out _);
+        }
+
+        int tgid = HostProcess.ReadTgid(tid);
+        if (tgid == 0)
+            return null;
+        lock (gate)
+        {
+            if (!byThread.TryGetValue(tgid, out HostProcess? process))
+            {
+                process = HostProcess.Open(tgid, host, OwnerOn(host).Task);
+                if (process == null)
+                    return null;
+                byPidfd[process.Pidfd] = process;
+                byThread[tgid] = process;
+                Register(process.Pidfd, EPOLLIN, 0);
+            }
+
+            byThread[tid] = process;
+            return process;
+        }
+    }
+
+    /// <summary>The shadow whose program's end is a descriptor of this process's; null for other files.</summary>
+    public ShadowSocket? Find(int theirs)
+    {
+        HostStat stat;
+        const uint FormatMask = 0xF000, FormatSocket = 0xC000;
+        return Fstat(theirs, &stat) == 0 && (stat.Mode & FormatMask) == FormatSocket
+            && byInode.TryGetValue(stat.Inode, out ShadowSocket? shadow)
+            ? shadow
+            : null;
+    }
+
+    /// <summary>Begins to serve a shadow.</summary>
+    public void Add(ShadowSocket shadow)
+    {
+        byInode[shadow.Inode] = shadow;
+        byEnd[shadow.End] = shadow;
+        Register(shadow.End, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, shadow.Generation);
+    }
+
+    /// <summary>Ends serving a shadow.</summary>
+    public void Forget(ShadowSocket shadow)
+    {
+        byEnd.TryRemove(new KeyValuePair<int, ShadowSocket>(shadow.End, shadow));
+        lock (gate)
+        {
+            if (!graves.Contains(shadow))
+                byInode.TryRemove(new KeyValuePair<ulong, ShadowSocket>(shadow.Inode, shadow));
+        }
+    }
+
+    /// <summary>
+    /// Keeps a socket whose connection broke, for calls that ask about it, until the program has closed it: with the pair gone
+    /// the host does not tell, so it is looked up.
+    /// </summary>
+    public void Bury(ShadowSocket shadow)
+    {
+        lock (gate)
+        {
+            graves.Add(shadow);
+            sweepAt = Math.Min(sweepAt, Environment.TickCount64 + SweepMilliseconds);
+        }
+
+        Wake();
+    }
+
+    /// <summary>Has a shadow looked at soon. Callable from any thread, with locks held.</summary>
+    public void Queue(ShadowSocket shadow)
+    {
+        if (shadow.MarkQueued())
+            return;
+        ready.Enqueue(shadow);
+        if (Volatile.Read(ref sleeping) != 0)
+            Wake();
+    }
+
+    /// <summary>Has a call tried again at its deadline.</summary>
+    public void Watch(PendingCall call)
+    {
+        if (call.Deadline == long.MaxValue)
+            return;
+        lock (gate)
+            timed.Add(call);
+        Wake();
+    }
+
+    /// <summary>Sees at once what programs closed just before a call that depends on it.</summary>
+    public void NoticeCloses()
+    {
+        foreach (ShadowSocket shadow in byEnd.Values)
+        {
+            PollFd poll = new() { Fd = shadow.End };
+            if (Poll(&poll, 1, 0) > 0 && (poll.Revents & POLLHUP) != 0)
+                shadow.Pump();
+        }
+    }
+
+    /// <summary>Ends the pump and closes all sockets.</summary>
+    public void Dispose()
+    {
+        stopped = true;
+        Wake();
+        thread.Join();
+        foreach (ShadowSocket shadow in byInode.Values)
+        {
+            lock (shadow.Gate)
+                shadow.Close();
+        }
+
+        foreach (HostProcess process in byPidfd.Values)
+            process.End();
+        _ = Close(epoll);
+        _ = Close(wakeUp);
+    }
+
+    private static int Checked(int result, string what) =>
+        result >= 0 ? result : throw new Win32Exception(Marshal.GetLastPInvokeError(), $"cannot {what}");
+
+    private void Register(int fd, uint events, uint generation)
+    {
+        HostEpollEvent change = new() { Events = events, Fd = fd, Generation = generation };
+        Checked(EpollCtl(epoll, EpollCtlAdd, fd, &change), "watch a descriptor");
+    }
+
+    private void Wake()
+    {
+        if (Interlocked.Exchange(ref sleeping, 0) == 0)
+            return;
+        ulong one = 1;
+        _ = Write(wakeUp, (byte*)&one, sizeof(ulong));
+    }
+
+    private void Run()
+    {
+        try
+        {
+            HostEpollEvent* events = stackalloc HostEpollEvent[EventsAtOnce];
+            while (!stopped)
+            {
+                int timeout = PrepareToSleep();
+                int count = EpollWait(epoll, events, EventsAtOnce, timeout);
+                Volatile.Write(ref sleeping, 0);
+                for (int i = 0; i < count; i++)
+                    Notice(events[i]);
+                for (int left = ready.Count; left > 0 && ready.TryDequeue(out ShadowSocket? shadow); left--)
+                    shadow.Pump();
+                Expire();
+                Sweep();
+            }
+        }
+        catch (Exception e)
+        {
+            Failure = e;
+            Environment.FailFast("the supervisor failed", e);
+        }
+    }
+
+    // How long to wait for events; who queues work from here on wakes the thread.
+    private int PrepareToSleep()
+    {
+        Interlocked.Exchange(ref sleeping, 1);
+        if (!ready.IsEmpty || stopped)
+            return 0;
+        long until;
+        lock (gate)
+        {
+            until = sweepAt;
+            foreach (PendingCall call in timed)
+                until = Math.Min(until, call.Deadline);
+        }
+
+        return until == long.MaxValue ? -1 : (int)Math.Clamp(until - Environment.TickCount64, 0, int.MaxValue);
+    }
+
+    private void Notice(in HostEpollEvent happened)
+    {
+        if (happened.Fd == wakeUp)
+        {
+            ulong count;
+            _ = Read(wakeUp, (byte*)&count, sizeof(ulong));
+        }
+        else if (byEnd.TryGetValue(happened.Fd, out ShadowSocket? shadow) && shadow.Generation == happened.Generation)
+        {
+            Queue(shadow);
+        }
+        else if (happened.Generation == 0 && byPidfd.TryRemove(happened.Fd, out HostProcess? process))
+        {
+            End(process);
+        }
+    }
+
+    private void End(HostProcess process)
+    {
+        lock (gate)
+        {
+            foreach ((int tid, HostProcess of) in byThread)
+            {
+                if (of == process)
+                    byThread.TryRemove(tid, out _);
+            }
+        }
+
+        HostEpollEvent unused;
+        _ = EpollCtl(epoll, EpollCtlDel, process.Pidfd, &unused);
+        process.End();
+    }
+
+    private void Expire()
+    {
+        long now = Environment.TickCount64;
+        lock (gate)
+        {
+            timed.RemoveAll(call =>
+            {
+                if (call.Deadline > now)
+                    return false;
+                if (call.Shadow is { } shadow)
+                    Queue(shadow);
+                return true;
+            });
+        }
+    }
+
+    private void Sweep()
+    {
+        if (Environment.TickCount64 < Volatile.Read(ref sweepAt))
+            return;
+        HashSet<ulong> open = UnixSockets.ReadInodes();
+        List<ShadowSocket> gone;
+        lock (gate)
+        {
+            gone = graves.FindAll(shadow => !open.Contains(shadow.Inode));
+            graves.RemoveAll(gone.Contains);
+            sweepAt = graves.Count == 0 ? long.MaxValue : Environment.TickCount64 + SweepMilliseconds;
+        }
+
+        foreach (ShadowSocket shadow in gone)
+        {
+            byInode.TryRemove(new KeyValuePair<ulong, ShadowSocket>(shadow.Inode, shadow));
+            shadow.Owner.Close(shadow.Fd);
+        }
+    }
+}
+
+/// <summary>The Unix sockets that the host has.</summary>
+internal static class UnixSockets
+{
+    private const int InodeColumn = 6;
+
+    /// <summary>The inodes of all that are open.</summary>
+    public static HashSet<ulong> ReadInodes()
+    {
+        HashSet<ulong> inodes = [];
+        foreach (string line in File.ReadLines("/proc/net/unix").Skip(1))
+        {
+            string[] columns = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (columns.Length > InodeColumn && ulong.TryParse(columns[InodeColumn], out ulong inode))
+                inodes.Add(inode);
+        }
+
+        return inodes;
+    }
+}
