@@ -10,8 +10,9 @@ internal sealed unsafe class LinuxProgram : IDisposable
     private readonly SeccompListener listener;
     private readonly SupervisedCalls calls;
     private readonly Thread server;
-    private readonly TaskCompletionSource<int> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource allEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Tracer tracer = new();
+    private Exception? failure;
+    private bool isFollowed;
 
     private LinuxProgram(SeccompListener listener, SupervisedCalls calls)
     {
@@ -25,10 +26,10 @@ internal sealed unsafe class LinuxProgram : IDisposable
     public int Pid { get; private set; }
 
     /// <summary>Its exit status as a shell has it: 128 and the signal's number when one ended it.</summary>
-    public Task<int> Ended => ended.Task;
+    public Task<int> Ended => tracer.Ended;
 
     /// <summary>Ends when nothing that it started runs any more.</summary>
-    public Task AllEnded => allEnded.Task;
+    public Task AllEnded => tracer.AllEnded;
 
     /// <summary>Starts a program.</summary>
     /// <param name="supervisor">Who serves its sockets.</param>
@@ -43,16 +44,13 @@ internal sealed unsafe class LinuxProgram : IDisposable
         try
         {
             program.Pid = launcher.Launch();
+            return program.failure == null ? program : throw program.failure;
         }
         catch
         {
-            // The server ends by itself: nobody is under the filter.
             program.Dispose();
             throw;
         }
-
-        new Thread(program.Wait) { IsBackground = true, Name = $"linnet wait {program.Pid}" }.Start();
-        return program;
     }
 
     /// <summary>Sends a signal to the program itself.</summary>
@@ -61,24 +59,8 @@ internal sealed unsafe class LinuxProgram : IDisposable
     /// <summary>Ends serving: calls that come from now on fail with ENOSYS.</summary>
     public void Dispose()
     {
+        tracer.Dispose();
         listener.Dispose();
-    }
-
-    private void Wait()
-    {
-        int status;
-        while (Waitpid(Pid, &status, 0) < 0)
-        {
-            if (Marshal.GetLastPInvokeError() != EINTR)
-            {
-                ended.SetException(new Win32Exception(Marshal.GetLastPInvokeError(), "lost the program"));
-                return;
-            }
-        }
-
-        const int SignalMask = 0x7f;
-        int signal = status & SignalMask;
-        ended.SetResult(signal == 0 ? status >> 8 & 0xff : 128 + signal);
     }
 
     private void Serve()
@@ -90,7 +72,7 @@ internal sealed unsafe class LinuxProgram : IDisposable
             {
                 // A caller may be killed before its call is taken.
                 if (listener.Receive(out SeccompCall call))
-                    calls.Handle(call);
+                    Handle(call);
             }
             else if (poll.Revents != 0)
             {
@@ -98,7 +80,33 @@ internal sealed unsafe class LinuxProgram : IDisposable
                 break;
             }
         }
+    }
 
-        allEnded.SetResult();
+    private void Handle(in SeccompCall call)
+    {
+        if (call.Nr is not (__NR_execve or __NR_execveat))
+        {
+            calls.Handle(call);
+            return;
+        }
+
+        // The first is the program itself, before it has run.
+        if (!isFollowed)
+            Follow(call.Tid);
+        listener.Continue(call.Id);
+    }
+
+    private void Follow(int pid)
+    {
+        isFollowed = true;
+        try
+        {
+            tracer.Follow(pid);
+        }
+        catch (Win32Exception e)
+        {
+            failure = e;
+            _ = Kill(pid, SIGKILL);
+        }
     }
 }

@@ -38,6 +38,9 @@ internal static unsafe partial class Native
 
     public static int Tgkill(int tgid, int tid, int signal) => (int)Syscall(NrTgkill, tgid, tid, signal, 0, 0, 0);
 
+    [LibraryImport("libc", EntryPoint = "ptrace", SetLastError = true)]
+    public static partial nint Ptrace(nint request, int pid, nint address, nint data);
+
     [LibraryImport("libc", EntryPoint = "process_vm_readv", SetLastError = true)]
     public static partial nint ProcessVmReadv(int pid, HostIovec* local, nuint localCount, HostIovec* remote, nuint remoteCount, nuint flags);
 

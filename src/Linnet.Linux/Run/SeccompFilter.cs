@@ -38,6 +38,7 @@ internal static class SeccompFilter
     [
         __NR_connect, __NR_accept, __NR_accept4, __NR_bind, __NR_listen, __NR_getsockname, __NR_getpeername,
         __NR_setsockopt, __NR_getsockopt, __NR_shutdown, __NR_sendmsg, __NR_recvmsg, __NR_sendmmsg, __NR_recvmmsg,
+        __NR_execve, __NR_execveat,
     ];
 
     // The socket calls that programs of the 32-bit interface have: socketcall, and those of their own numbers.
