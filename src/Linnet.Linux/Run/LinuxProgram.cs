@@ -65,20 +65,12 @@ internal sealed unsafe class LinuxProgram : IDisposable
 
     private void Serve()
     {
-        PollFd poll = new() { Fd = listener.Fd, Events = POLLIN };
-        while (Poll(&poll, 1, -1) >= 0 || Marshal.GetLastPInvokeError() == EINTR)
+        while (true)
         {
-            if ((poll.Revents & POLLIN) != 0)
-            {
-                // A caller may be killed before its call is taken.
-                if (listener.Receive(out SeccompCall call))
-                    Handle(call);
-            }
-            else if (poll.Revents != 0)
-            {
-                // Nobody is under the filter any more.
+            if (listener.Receive(out SeccompCall call))
+                Handle(call);
+            else if (listener.HasHungUp)
                 break;
-            }
         }
     }
 

@@ -16,13 +16,20 @@ internal sealed unsafe class SeccompListener(int fd) : IDisposable
     private const nuint NotifIdValid = 0x40082102;
     private const nuint NotifAddfd = 0x40182103;
     private const nuint NotifSetFlags = 0x40082104;
-    private const ulong SyncWakeUp = 1;
+    private const nuint SyncWakeUp = 1;
 
     private const uint FlagContinue = 1;
     private const uint AddfdFlagSend = 2;
 
-    /// <summary>The listener's descriptor; it hangs up when no task is under the filter any more.</summary>
-    public int Fd => fd;
+    /// <summary>Whether no task is under the filter any more.</summary>
+    public bool HasHungUp
+    {
+        get
+        {
+            PollFd poll = new() { Fd = fd, Events = POLLIN };
+            return Poll(&poll, 1, 0) != 0 && (poll.Revents & POLLIN) == 0;
+        }
+    }
 
     /// <summary>Puts the calling thread, and all that it starts from now on, under a filter.</summary>
     /// <exception cref="Win32Exception">The host has no such filters, or refuses them.</exception>
@@ -41,14 +48,13 @@ internal sealed unsafe class SeccompListener(int fd) : IDisposable
             }
 
             // Caller and supervisor take turns on one CPU: half the time of a call. Hosts before 6.6 lack it.
-            ulong flags = SyncWakeUp;
-            _ = Ioctl(listener, NotifSetFlags, &flags);
+            _ = Ioctl(listener, NotifSetFlags, (void*)SyncWakeUp);
             return new SeccompListener(listener);
         }
     }
 
     /// <summary>Waits for the next stopped call.</summary>
-    /// <returns>Whether there is one; false when the caller is gone again or all are.</returns>
+    /// <returns>Whether there is one; false when its caller was killed meanwhile, or all are gone.</returns>
     public bool Receive(out SeccompCall call)
     {
         call = default;
