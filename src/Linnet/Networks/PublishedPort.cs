@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 
@@ -11,7 +10,6 @@ namespace Linnet;
 /// </summary>
 public sealed class PublishedPort : IAsyncDisposable
 {
-    private const int BufferBytes = 64 * 1024;
     private const int Backlog = 512;
 
     private static readonly TimeSpan RetryAccept = TimeSpan.FromMilliseconds(50);
@@ -124,65 +122,14 @@ public sealed class PublishedPort : IAsyncDisposable
         using LinnetSocket inner = from.CreateSocket(AddressFamily.InterNetwork, SocketType.Stream);
         try
         {
-            outer.NoDelay = true;
-            inner.NoDelay = true;
             await inner.ConnectAsync(to, stop.Token);
-            Task there = PumpAsync(outer, inner);
-            Task back = PumpAsync(inner, outer);
-
-            // The first failure breaks the other direction too; an end of stream leaves it open.
-            Task first = await Task.WhenAny(there, back);
-            if (!first.IsCompletedSuccessfully)
-                Break(outer, inner);
-            await Task.WhenAll(there, back);
         }
-        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
         {
-            Break(outer, inner);
-        }
-    }
-
-    private async Task PumpAsync(Socket source, LinnetSocket target)
-    {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
-        try
-        {
-            for (int read; (read = await source.ReceiveAsync(buffer, SocketFlags.None, stop.Token)) > 0;)
-                await target.SendAsync(buffer.AsMemory(0, read), stop.Token);
-            target.Shutdown(SocketShutdown.Send);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    private async Task PumpAsync(LinnetSocket source, Socket target)
-    {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
-        try
-        {
-            for (int read; (read = await source.ReceiveAsync(buffer, stop.Token)) > 0;)
-            {
-                for (int sent = 0; sent < read;)
-                    sent += await target.SendAsync(buffer.AsMemory(sent, read - sent), SocketFlags.None, stop.Token);
-            }
-
-            target.Shutdown(SocketShutdown.Send);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    // Each side is told by a reset, as it would be if the other were its peer itself.
-    private static void Break(Socket outer, LinnetSocket inner)
-    {
-        outer.Close(0);
-        if (inner.IsClosed)
+            StreamRelay.Break(outer, inner);
             return;
-        inner.LingerState = new LingerOption(true, 0);
-        inner.Dispose();
+        }
+
+        await StreamRelay.RunAsync(outer, inner, stop.Token);
     }
 }

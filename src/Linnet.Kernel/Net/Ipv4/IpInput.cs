@@ -1,4 +1,5 @@
 using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Netfilter;
 using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Ipv4;
@@ -25,7 +26,7 @@ public static class IpInput
             return Dev.NET_RX_DROP;
         }
 
-        return IpRcvFinish(net, skb, dev);
+        return NfCore.PreRouting(net, skb, dev) ? IpRcvFinish(net, skb, dev) : Dev.NET_RX_DROP;
     }
 
     /// <summary>Checks the header (RFC 1122 section 3.2.1) and trims what the link padded.</summary>
@@ -76,8 +77,11 @@ public static class IpInput
         return true;
     }
 
+    /// <summary>
+    /// Routes a packet and hands it on: what comes after the hooks, and where one that a hook took goes on. Takes over the packet.
+    /// </summary>
     [Linux("ip_rcv_finish")]
-    private static int IpRcvFinish(NetNamespace net, SkBuff skb, NetDevice dev)
+    public static int IpRcvFinish(NetNamespace net, SkBuff skb, NetDevice dev)
     {
         int err = IpRcvFinishCore(net, skb, dev);
         if (err < 0)

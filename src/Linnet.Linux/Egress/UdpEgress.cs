@@ -1,0 +1,214 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Ipv4;
+using Linnet.Kernel.Net.Netfilter;
+
+namespace Linnet.Linux;
+
+/// <summary>Carries datagrams out, and their answers in; answers DNS.</summary>
+internal sealed class UdpEgress(Gateway gateway) : IDisposable
+{
+    private const int DnsPort = 53;
+    private const int LargestDatagram = 65536;
+    private const long IdleMilliseconds = 60_000;
+
+    private readonly ConcurrentDictionary<(uint Address, ushort Port), Service> services = [];
+
+    /// <summary>Decides about a datagram.</summary>
+    public int Take(SkBuff skb, in Iphdr iph)
+    {
+        if (!skb.PskbMayPull(iph.HeaderLength + Udphdr.Size))
+            return NfCore.NF_ACCEPT;
+        Iphdr header = skb.IpHdr;
+        (uint Address, ushort Port) key = (header.Daddr, new Udphdr(skb.Data[header.HeaderLength..]).Dest);
+        if (key.Port != DnsPort && !gateway.AllowsOutside)
+            return NfCore.NF_ACCEPT;
+        if (services.TryGetValue(key, out Service? known) && known.Socket != null)
+            return NfCore.NF_ACCEPT;
+        Service service = new();
+        if (!services.TryAdd(key, service))
+            return NfCore.NF_DROP;
+
+        // Making the socket takes the kernel, which this thread is in the middle of.
+        _ = Task.Run(() => Open(key, service, skb));
+        return NfCore.NF_STOLEN;
+    }
+
+    /// <summary>Closes what has not been used for a while.</summary>
+    public void Sweep()
+    {
+        long now = Environment.TickCount64;
+        foreach (((uint, ushort) key, Service service) in services)
+        {
+            foreach ((IPEndPoint client, Flow flow) in service.Flows)
+            {
+                if (now - flow.UsedAt > IdleMilliseconds && service.Flows.TryRemove(new(client, flow)))
+                    flow.Socket.Dispose();
+            }
+
+            if (service.Socket != null && service.Flows.IsEmpty && now - service.UsedAt > IdleMilliseconds
+                && services.TryRemove(new(key, service)))
+                Close(key.Item1, service);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (((uint address, ushort _), Service service) in services)
+            Close(address, service);
+        services.Clear();
+    }
+
+    private void Close(uint address, Service service)
+    {
+        foreach (Flow flow in service.Flows.Values)
+            flow.Socket.Dispose();
+        if (service.Socket == null)
+            return;
+        service.Socket.Dispose();
+        gateway.Disown(address);
+    }
+
+    private void Open((uint Address, ushort Port) key, Service service, SkBuff skb)
+    {
+        gateway.Own(key.Address);
+        LinnetSocket socket = gateway.Host.CreateSocket(AddressFamily.InterNetwork, SocketType.Dgram);
+        try
+        {
+            socket.Bind(new IPEndPoint(Gateway.ToAddress(key.Address), key.Port));
+        }
+        catch (SocketException)
+        {
+            socket.Dispose();
+            gateway.Disown(key.Address);
+            gateway.Discard(skb);
+            services.TryRemove(new(key, service));
+            return;
+        }
+
+        service.Socket = socket;
+        _ = key.Port == DnsPort ? AnswerNamesAsync(service) : CarryOutAsync(key, service);
+        gateway.Release(skb);
+    }
+
+    private async Task AnswerNamesAsync(Service service)
+    {
+        byte[] buffer = new byte[LargestDatagram];
+        await ReceiveAsync(service, buffer, (length, client) =>
+        {
+            byte[] query = buffer[..length];
+            _ = AnswerAsync(service, query, client);
+            return ValueTask.CompletedTask;
+        });
+    }
+
+    private async Task AnswerAsync(Service service, byte[] query, IPEndPoint client)
+    {
+        try
+        {
+            byte[]? answer = await gateway.Names.AnswerAsync(query, gateway.AllowsOutside, gateway.Stopping);
+            if (answer != null)
+                await service.Socket!.SendToAsync(answer, client, gateway.Stopping);
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+        {
+            // Who asked asks again.
+        }
+    }
+
+    private Task CarryOutAsync((uint Address, ushort Port) key, Service service)
+    {
+        byte[] buffer = new byte[LargestDatagram];
+        return ReceiveAsync(service, buffer, async (length, client) =>
+        {
+            Flow flow = service.Flows.GetOrAdd(client, c => Begin(key, service, c));
+            flow.Touch();
+            await flow.Socket.SendAsync(buffer.AsMemory(0, length), SocketFlags.None, gateway.Stopping);
+        });
+    }
+
+    private async Task ReceiveAsync(Service service, byte[] buffer, Func<int, IPEndPoint, ValueTask> handle)
+    {
+        while (!service.Socket!.IsClosed)
+        {
+            try
+            {
+                (int length, IPEndPoint? client) = await service.Socket.ReceiveFromAsync(buffer, gateway.Stopping);
+                service.Touch();
+                if (client != null)
+                    await handle(length, client);
+            }
+            catch (Exception e) when (e is SocketException)
+            {
+                // An error of one peer's: others go on.
+            }
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            {
+                return;
+            }
+        }
+    }
+
+    private Flow Begin((uint Address, ushort Port) key, Service service, IPEndPoint client)
+    {
+        Socket outer = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        outer.Connect(gateway.Outside(key.Address, key.Port));
+        Flow flow = new(outer);
+        _ = CarryInAsync(service, flow, client);
+        return flow;
+    }
+
+    private async Task CarryInAsync(Service service, Flow flow, IPEndPoint client)
+    {
+        byte[] buffer = new byte[LargestDatagram];
+        while (true)
+        {
+            try
+            {
+                int length = await flow.Socket.ReceiveAsync(buffer, SocketFlags.None, gateway.Stopping);
+                flow.Touch();
+                await service.Socket!.SendToAsync(buffer.AsMemory(0, length), client, gateway.Stopping);
+            }
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            {
+                return;
+            }
+            catch (SocketException) when (service.Flows.TryRemove(new(client, flow)))
+            {
+                // The port outside is closed, say; the next datagram tries anew.
+                flow.Socket.Dispose();
+                return;
+            }
+            catch (SocketException)
+            {
+                return;
+            }
+        }
+    }
+
+    private sealed class Service
+    {
+        private long usedAt = Environment.TickCount64;
+
+        public LinnetSocket? Socket { get; set; }
+
+        public ConcurrentDictionary<IPEndPoint, Flow> Flows { get; } = [];
+
+        public long UsedAt => Volatile.Read(ref usedAt);
+
+        public void Touch() => Volatile.Write(ref usedAt, Environment.TickCount64);
+    }
+
+    private sealed class Flow(Socket socket)
+    {
+        private long usedAt = Environment.TickCount64;
+
+        public Socket Socket => socket;
+
+        public long UsedAt => Volatile.Read(ref usedAt);
+
+        public void Touch() => Volatile.Write(ref usedAt, Environment.TickCount64);
+    }
+}
