@@ -14,12 +14,14 @@ internal static class RunCommand
             Arity = ArgumentArity.OneOrMore,
             Description = "The program and its arguments, behind --.",
         };
-        Command command = new("run", "Run a program with Linnet's sockets.") { program };
+        Option<bool> noEgress = new("--no-egress") { Description = "No way out of the network." };
+        Command command = new("run", "Run a program with Linnet's sockets.") { noEgress, program };
         command.SetAction(async (parsed, cancellation) =>
         {
             RunOptions options = new()
             {
                 Program = parsed.GetValue(program)!,
+                Egress = !parsed.GetValue(noEgress),
             };
             return await new ProgramRunner(terminal, options).RunAsync();
         });

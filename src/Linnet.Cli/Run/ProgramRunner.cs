@@ -10,6 +10,9 @@ internal sealed class RunOptions
 {
     /// <summary>The program and its arguments.</summary>
     public required string[] Program { get; init; }
+
+    /// <summary>Whether the network has a way out.</summary>
+    public bool Egress { get; init; } = true;
 }
 
 /// <summary>Runs a program on a host of its own.</summary>
@@ -17,6 +20,10 @@ internal sealed class RunOptions
 /// <param name="options">What was asked for.</param>
 internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
 {
+    // As slirp and its kin have it.
+    private const string HostAddress = "10.0.2.15/24";
+    private const string GatewayAddress = "10.0.2.2/24";
+
     // As shells have it.
     private const int NotFound = 127;
     private const int NotExecutable = 126;
@@ -26,7 +33,13 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
     public async Task<int> RunAsync()
     {
         using Network network = new();
-        Host host = network.AddHost("linnet");
+        Host host = network.AddHost("linnet"), outside = network.AddHost("gateway");
+        network.Connect(host, HostAddress, outside, GatewayAddress);
+        host.AddRoute(IPNetworkAddress.Parse("0.0.0.0/0"), outside.Address);
+        NameTable names = new();
+        names.Add(host.Name, host.Address);
+        await using Gateway gateway = new(outside, names, options.Egress);
+        using LoopbackResolver resolver = new(host, gateway);
         using Supervisor supervisor = new();
         LinuxProgram program;
         try

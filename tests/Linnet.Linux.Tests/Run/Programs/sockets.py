@@ -1,0 +1,166 @@
+"""What programs do with sockets; prints what they see, which is the same on Linnet and on the host's kernel."""
+import asyncio
+import errno
+import os
+import select
+import socket
+import threading
+
+LOOPBACK = '127.0.0.1'
+
+
+def name(number):
+    return errno.errorcode.get(number, number)
+
+
+def events(sock, timeout=5000):
+    poll = select.poll()
+    poll.register(sock, select.POLLIN | select.POLLOUT)
+    return [happened for _, happened in poll.poll(timeout)]
+
+
+def attempt(what, call):
+    try:
+        print(what, call())
+    except OSError as error:
+        print(what, name(error.errno) if error.errno else error)
+
+
+def listener():
+    sock = socket.socket()
+    sock.bind((LOOPBACK, 0))
+    sock.listen(5)
+    return sock
+
+
+def refusals():
+    attempt('refused', lambda: socket.socket().connect((LOOPBACK, 1)))
+    sock = socket.socket()
+    sock.setblocking(False)
+    print('in progress', name(sock.connect_ex((LOOPBACK, 1))), events(sock))
+    print('error', name(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)))
+    attempt('not connected', sock.getpeername)
+    attempt('bad address', lambda: sock.bind(('192.0.2.77', 1)))
+
+
+def streams():
+    server = listener()
+    print('idle listener', events(server, 0))
+
+    def serve():
+        connection, address = server.accept()
+        print('accepted from', address[0], address == connection.getpeername())
+        data = connection.recv(5, socket.MSG_WAITALL)
+        connection.sendall(data * 100_000)
+        connection.shutdown(socket.SHUT_WR)
+        print('half closed', connection.recv(10), connection.recv(10))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    client = socket.create_connection(server.getsockname())
+    client.sendall(b'hello')
+    received = b''
+    while data := client.recv(65536):
+        received += data
+    print('received', len(received), received == b'hello' * 100_000)
+    client.sendall(b'bye')
+    client.close()
+    thread.join()
+
+    client = socket.create_connection(server.getsockname())
+    print('pending', events(server))
+    connection, _ = server.accept()
+    print('taken', events(server, 0))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes([1, 0, 0, 0, 0, 0, 0, 0]))
+    connection.close()
+    print('reset', bool(events(client)[0] & select.POLLHUP))
+    attempt('read', lambda: client.recv(10))
+    attempt('again', lambda: client.recv(10))
+    attempt('write', lambda: client.send(b'x'))
+    attempt('peer', client.getpeername)
+    server.settimeout(0.05)
+    attempt('nobody', server.accept)
+
+
+def backpressure():
+    server = listener()
+    client = socket.create_connection(server.getsockname())
+    connection, _ = server.accept()
+    client.setblocking(False)
+    sent = 0
+    try:
+        while sent < 100_000_000:
+            sent += client.send(bytes(65536))
+    except BlockingIOError:
+        pass
+    print('blocked', sent < 100_000_000, events(client, 0))
+    received = 0
+    while received < sent:
+        received += len(connection.recv(1 << 20))
+    print('flows again', received == sent, events(client))
+
+
+def datagrams():
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    one.bind((LOOPBACK, 0))
+    two = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for text in (b'first', b'', b'third', b'fourth'):
+        two.sendto(text, one.getsockname())
+    print('readable', events(one))
+    print(one.recvfrom(10)[0], one.recv(10), one.recvfrom(2)[0], one.recv(10, socket.MSG_PEEK), os.read(one.fileno(), 10))
+    attempt('empty', lambda: one.recv(10, socket.MSG_DONTWAIT))
+    two.connect(one.getsockname())
+    two.send(b'connected')
+    data, sender = one.recvfrom(20)
+    print(data, sender == two.getsockname())
+    attempt('large', lambda: two.send(bytes(70000)))
+    two.settimeout(0.05)
+    attempt('silence', lambda: two.recv(10))
+    one.close()
+    two.send(b'x')
+    attempt('closed port', lambda: two.recvfrom(10))
+
+
+def processes():
+    server = listener()
+    child = os.fork()
+    if child == 0:
+        connection = socket.create_connection(server.getsockname())
+        connection.send(b'from the child')
+        os._exit(0)
+    connection, _ = server.accept()
+    print(connection.recv(100, socket.MSG_WAITALL))
+    os.waitpid(child, 0)
+    copy = os.dup(connection.fileno())
+    connection.close()
+    same = socket.socket(fileno=copy)
+    print('dup', same.type == socket.SOCK_STREAM, same.recv(10))
+
+
+async def many():
+    async def echo(reader, writer):
+        while data := await reader.read(1000):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(echo, LOOPBACK, 0, backlog=300)
+    port = server.sockets[0].getsockname()[1]
+
+    async def client(index):
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        for round in range(5):
+            message = os.urandom(1000 * (round + 1))
+            writer.write(message)
+            assert await reader.readexactly(len(message)) == message
+        writer.close()
+        await writer.wait_closed()
+        return 1
+
+    print('echoed', sum(await asyncio.gather(*[client(i) for i in range(200)])))
+
+
+for part in (refusals, streams, backpressure, datagrams, processes):
+    print('==', part.__name__)
+    part()
+asyncio.run(many())
