@@ -13,6 +13,9 @@ namespace Linnet.Linux;
 /// </summary>
 internal abstract unsafe class ShadowSocket : WaitQueueEntry
 {
+    // The host doubles it, and takes 32 bytes off for a message's largest size: one byte more than UDP's 65507.
+    private const int LargestDatagram = (65508 + 32) / 2;
+
     private readonly List<PendingCall> waiting = [];
     private readonly uint generation;
     private int queued;
@@ -82,6 +85,13 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
         if (Native.Socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
             return -Marshal.GetLastPInvokeError();
         (theirs, ours) = (pair[0], pair[1]);
+        if (type == SOCK_SEQPACKET)
+        {
+            // A datagram that is larger than IP can carry is refused at once, with EMSGSIZE.
+            int half = LargestDatagram;
+            _ = Setsockopt(theirs, SOL_SOCKET, SO_SNDBUF, &half, sizeof(int));
+        }
+
         if (!nonBlocking)
             _ = Fcntl(theirs, F_SETFL, O_RDWR);
         HostStat stat;

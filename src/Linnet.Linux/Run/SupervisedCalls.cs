@@ -32,7 +32,11 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         if (result == LeftToHost)
             listener.Continue(call.Id);
         else if (result != Answered)
+        {
+            // What the call caused on this network is there when it returns, as on a loopback of Linux's.
+            supervisor.PumpReady();
             listener.Respond(call.Id, result);
+        }
     }
 
     private long OnDescriptor(in SeccompCall call, HostProcess process)

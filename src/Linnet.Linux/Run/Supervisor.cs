@@ -136,6 +136,13 @@ internal sealed unsafe class Supervisor : IDisposable
             Wake();
     }
 
+    /// <summary>Looks at the shadows that have been queued, once each. Called without any shadow's gate.</summary>
+    public void PumpReady()
+    {
+        for (int left = ready.Count; left > 0 && ready.TryDequeue(out ShadowSocket? shadow); left--)
+            shadow.Pump();
+    }
+
     /// <summary>Has a call tried again at its deadline.</summary>
     public void Watch(PendingCall call)
     {
@@ -204,8 +211,7 @@ internal sealed unsafe class Supervisor : IDisposable
                 Volatile.Write(ref sleeping, 0);
                 for (int i = 0; i < count; i++)
                     Notice(events[i]);
-                for (int left = ready.Count; left > 0 && ready.TryDequeue(out ShadowSocket? shadow); left--)
-                    shadow.Pump();
+                PumpReady();
                 Expire();
                 Sweep();
             }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 using static Linnet.Linux.Native;
@@ -25,7 +26,9 @@ internal sealed unsafe class Tracer : IDisposable
     private const int WaitAll = 0x40000000;
     private const int WaitNotOfOtherThreads = 0x20000000;
 
+    private readonly ConcurrentDictionary<int, bool> followed = [];
     private readonly Thread thread;
+    private volatile bool ending;
     private readonly ManualResetEventSlim asked = new(), seized = new();
     private readonly TaskCompletionSource<int> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource allEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -55,8 +58,13 @@ internal sealed unsafe class Tracer : IDisposable
             throw new Win32Exception(error, $"cannot trace programs: {Marshal.GetPInvokeErrorMessage(error)}");
     }
 
+    /// <summary>Kills all that still runs.</summary>
     public void Dispose()
     {
+        // Who has been started but not been seen yet is killed as it comes.
+        ending = true;
+        foreach (int pid in followed.Keys)
+            _ = Kill(pid, SIGKILL);
         asked.Set();
         thread.Join();
         asked.Dispose();
@@ -70,6 +78,8 @@ internal sealed unsafe class Tracer : IDisposable
             return;
         if (Ptrace(Seize, program, 0, TraceFork | TraceVfork | TraceClone | ExitKill) < 0)
             error = Marshal.GetLastPInvokeError();
+        else
+            followed[program] = true;
         seized.Set();
         if (error == 0)
             FollowAll();
@@ -97,11 +107,15 @@ internal sealed unsafe class Tracer : IDisposable
         int low = status & 0x7f;
         if ((status & 0xff) != 0x7f)
         {
+            followed.TryRemove(pid, out _);
             if (pid == program)
                 ended.TrySetResult(low == 0 ? status >> 8 & 0xff : 128 + low);
             return;
         }
 
+        followed[pid] = true;
+        if (ending)
+            _ = Kill(pid, SIGKILL);
         int signal = status >> 8 & 0xff, happened = status >> 16;
         if (happened == EventStop && signal is (SIGSTOP or SIGTSTP or SIGTTIN or SIGTTOU))
             _ = Ptrace(Listen, pid, 0, 0);

@@ -13,9 +13,9 @@ def name(number):
     return errno.errorcode.get(number, number)
 
 
-def events(sock, timeout=5000):
+def events(sock, timeout=5000, wanted=select.POLLIN | select.POLLOUT):
     poll = select.poll()
-    poll.register(sock, select.POLLIN | select.POLLOUT)
+    poll.register(sock, wanted)
     return [happened for _, happened in poll.poll(timeout)]
 
 
@@ -68,12 +68,12 @@ def streams():
     thread.join()
 
     client = socket.create_connection(server.getsockname())
-    print('pending', events(server))
+    print('pending', events(server, wanted=select.POLLIN))
     connection, _ = server.accept()
     print('taken', events(server, 0))
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes([1, 0, 0, 0, 0, 0, 0, 0]))
     connection.close()
-    print('reset', bool(events(client)[0] & select.POLLHUP))
+    print('reset', bool(events(client, wanted=select.POLLIN)[0] & select.POLLHUP))
     attempt('read', lambda: client.recv(10))
     attempt('again', lambda: client.recv(10))
     attempt('write', lambda: client.send(b'x'))
@@ -106,7 +106,7 @@ def datagrams():
     two = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     for text in (b'first', b'', b'third', b'fourth'):
         two.sendto(text, one.getsockname())
-    print('readable', events(one))
+    print('readable', events(one, wanted=select.POLLIN))
     print(one.recvfrom(10)[0], one.recv(10), one.recvfrom(2)[0], one.recv(10, socket.MSG_PEEK), os.read(one.fileno(), 10))
     attempt('empty', lambda: one.recv(10, socket.MSG_DONTWAIT))
     two.connect(one.getsockname())
@@ -138,7 +138,10 @@ def processes():
 
 
 async def many():
+    served = []
+
     async def echo(reader, writer):
+        served.append(asyncio.current_task())
         while data := await reader.read(1000):
             writer.write(data)
             await writer.drain()
@@ -158,6 +161,8 @@ async def many():
         return 1
 
     print('echoed', sum(await asyncio.gather(*[client(i) for i in range(200)])))
+    await asyncio.gather(*served)
+    print('served', len(served))
 
 
 for part in (refusals, streams, backpressure, datagrams, processes):
