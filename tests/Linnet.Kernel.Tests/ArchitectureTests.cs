@@ -19,10 +19,11 @@ public class ArchitectureTests
         ["Net"] = ["Kernel", "Fs", "Security", "Net/Core"],
         ["Net/Ethernet"] = ["Kernel", "Net/Core"],
         ["Net/Sched"] = ["Kernel", "Net/Core"],
+        ["Net/Netfilter"] = ["Kernel", "Net/Core"],
         ["Net/Packet"] = ["Kernel", "Fs", "Security", "Net/Core", "Net"],
         ["Net/Netlink"] = ["Kernel", "Fs", "Security", "Net/Core", "Net"],
         ["Net/Unix"] = ["Kernel", "Fs", "Security", "Net/Core", "Net"],
-        ["Net/Ipv4"] = ["Kernel", "Fs", "Security", "Net/Core", "Net", "Net/Ethernet"],
+        ["Net/Ipv4"] = ["Kernel", "Fs", "Security", "Net/Core", "Net", "Net/Ethernet", "Net/Netfilter"],
         ["Drivers"] = ["Kernel", "Fs", "Net/Core", "Net", "Net/Ethernet"],
     };
 

@@ -33,6 +33,7 @@ public partial class SymbolTests
         ("net/netlink/", ["Net/Netlink"]),
         ("net/packet/", ["Net/Packet"]),
         ("net/sched/", ["Net/Sched", "Net/Core"]),
+        ("net/netfilter/", ["Net/Netfilter"]),
         ("net/unix/", ["Net/Unix"]),
         ("security/", ["Security"]),
     ];
