@@ -15,7 +15,8 @@ public readonly record struct IpResult(int ExitCode, string Output, string Error
 }
 
 /// <summary>
-/// The words of iproute2's <c>ip</c>, carried out on a network namespace: <c>ip route</c>, <c>ip addr</c>, <c>ip link</c>,
+/// The words of iproute2's <c>ip</c>, carried out on a network namespace: <c>ip route</c>, <c>ip rule</c>, <c>ip neigh</c>, <c>ip addr</c>, <c>ip link</c>,
+///
 /// with iproute2's abbreviations, output and exit statuses. A word that is not known is an error, never ignored.
 /// </summary>
 public static class IpCommand
@@ -74,6 +75,9 @@ public static class IpCommand
     [
         ("address", IpAddressObject.Run),
         ("route", IpRouteObject.Run),
+        ("rule", IpRuleObject.Run),
+        ("neighbor", IpNeighObject.Run),
+        ("neighbour", IpNeighObject.Run),
         ("link", IpLinkObject.Run),
     ];
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
 
@@ -35,6 +36,8 @@ internal static class IpRouteObject
             IpCommandException.ThrowIfFailed(FibFrontend.InetRtmDelroute(net, Read(net, words, delete: true)));
         else if (IpWords.Abbreviates(command, "list") || IpWords.Abbreviates(command, "show") || command == "lst")
             IpRouteList.Show(net, words, output);
+        else if (IpWords.Abbreviates(command, "get"))
+            IpRouteGet.Run(net, words, output);
         else if (IpWords.Abbreviates(command, "flush"))
             IpRouteList.Flush(net, words);
         else
@@ -81,6 +84,9 @@ internal static class IpRouteObject
                 case "table":
                     cfg = cfg with { Table = IpNames.NextTable(words) };
                     break;
+                case "nexthop":
+                    cfg = cfg with { Mp = NextHops(net, words) };
+                    break;
                 case "onlink":
                     cfg = cfg with { Flags = cfg.Flags | RTNH_F_ONLINK };
                     break;
@@ -94,6 +100,45 @@ internal static class IpRouteObject
         if (!hasDestination)
             throw new IpCommandException(255, "Command line is not complete. Try option \"help\"");
         return cfg with { Scope = scope ?? DefaultScope(cfg, delete), Metrics = RouteMetrics.From(metrics), Table = TableOf(cfg) };
+    }
+
+    // All that is left of the command.
+    private static List<FibNexthopConfig> NextHops(NetNamespace net, IpWords words)
+    {
+        List<FibNexthopConfig> hops = [];
+        do
+        {
+            FibNexthopConfig hop = new();
+            while (words.More && words.Peek != "nexthop")
+            {
+                string word = words.Next();
+                switch (word)
+                {
+                    case "via":
+                        words.Take("inet");
+                        hop = hop with { Gw = words.NextAddress() };
+                        break;
+                    case "dev":
+                        hop = hop with { Oif = words.NextDevice(net).Ifindex };
+                        break;
+                    case "weight":
+                        uint weight = words.NextUint("weight");
+                        hop = weight is >= 1 and <= 256
+                            ? hop with { Weight = (int)weight }
+                            : throw IpCommandException.Wrong(weight.ToString(CultureInfo.InvariantCulture), "\"weight\" is invalid");
+                        break;
+                    case "onlink":
+                        hop = hop with { Flags = hop.Flags | RTNH_F_ONLINK };
+                        break;
+                    default:
+                        throw new IpCommandException(255, $"Error: \"nexthop\" or end of line is expected instead of \"{word}\"");
+                }
+            }
+
+            hops.Add(hop);
+        }
+        while (words.Take("nexthop"));
+        return hops;
     }
 
     private static FibConfig ReadDestination(string word, IpWords words, FibConfig cfg, ref bool hasDestination)
@@ -119,7 +164,7 @@ internal static class IpRouteObject
         RTN_LOCAL or RTN_NAT => RT_SCOPE_HOST,
         RTN_BROADCAST or RTN_MULTICAST or RTN_ANYCAST => RT_SCOPE_LINK,
         RTN_UNICAST or RTN_UNSPEC when delete => null,
-        RTN_UNICAST when cfg.Gw == 0 => RT_SCOPE_LINK,
+        RTN_UNICAST when cfg.Gw == 0 && cfg.Mp == null => RT_SCOPE_LINK,
         _ => RT_SCOPE_UNIVERSE,
     };
 

@@ -111,4 +111,98 @@ public class IpCommandTests
         host.Ip("link del b");
         Assert.Equal("Cannot find device \"a\"", IpCommand.Run(host.Namespace, "link show a").Error);
     }
+
+    [Fact]
+    public void Rules_are_added_shown_and_deleted()
+    {
+        using TwoHosts net = new();
+        Host host = net.One;
+        host.Ip("rule add from 10.0.0.0/8 fwmark 0x1/0xff tos 0x10 iif eth0 lookup 100");
+        host.Ip("rule add pref 77 goto 32766");
+        host.Ip("rule add to 1.2.3.4 ipproto tcp dport 80 unreachable");
+        host.Ip("rule add uidrange 0-10 sport 100-200 table main suppress_prefixlength 0");
+        host.Ip("rule add not from 1.1.1.1 blackhole");
+        host.Ip("rule add prohibit oif eth1 pref 10");
+        host.Ip("rule add goto 99999");
+        host.Ip("rule add nop pref 5");
+        Assert.Equal(
+            "0:\tfrom all lookup local\n5:\tfrom all nop\n9:\tfrom all goto 99999 [unresolved]\n10:\tfrom all oif eth1 [detached] prohibit\n"
+            + "74:\tnot from 1.1.1.1 blackhole\n75:\tfrom all uidrange 0-10 sport 100-200 lookup main suppress_prefixlength 0\n"
+            + "76:\tfrom all to 1.2.3.4 ipproto tcp dport 80 unreachable\n77:\tfrom all goto 32766\n"
+            + "32765:\tfrom 10.0.0.0/8 tos 0x10 fwmark 0x1/0xff iif eth0 lookup 100\n32766:\tfrom all lookup main\n"
+            + "32767:\tfrom all lookup default\n",
+            host.Ip("rule"));
+        host.Ip("rule del pref 5");
+        host.Ip("rule del from 10.0.0.0/8 table 100");
+        Assert.Equal("RTNETLINK answers: No such file or directory", IpCommand.Run(host.Namespace, "rule del pref 5").Error);
+        Assert.Equal("RTNETLINK answers: File exists", IpCommand.Run(host.Namespace, "rule add pref 77 goto 32766").Error);
+        Assert.Equal(
+            new IpResult(255, "", "Error: argument \"bogus\" is wrong: Failed to parse rule type"),
+            IpCommand.Run(host.Namespace, "rule add bogus"));
+        host.Ip("rule flush");
+        Assert.Equal("0:\tfrom all lookup local\n", host.Ip("rule list"));
+    }
+
+    [Fact]
+    public void Neighbours_are_added_shown_and_deleted()
+    {
+        using TwoHosts net = new();
+        Host host = net.One;
+        host.Ip("neigh add 10.0.0.7 lladdr 02:00:00:00:00:07 dev eth0");
+        host.Ip("neigh add proxy 10.0.0.8 dev eth0");
+        host.Ip("neigh add 10.0.0.9 dev eth0 lladdr 02:00:00:00:00:09 nud reachable");
+        Assert.Equal(
+            "10.0.0.7 dev eth0 lladdr 02:00:00:00:00:07 PERMANENT \n10.0.0.9 dev eth0 lladdr 02:00:00:00:00:09 REACHABLE \n", host.Ip("n"));
+        Assert.Equal("10.0.0.8 dev eth0 proxy \n", host.Ip("neigh show proxy"));
+        Assert.Equal("RTNETLINK answers: File exists", IpCommand.Run(host.Namespace, "neigh add 10.0.0.7 lladdr 02:00:00:00:00:08 dev eth0").Error);
+        host.Ip("neigh replace 10.0.0.7 lladdr 02:00:00:00:00:08 dev eth0 nud stale");
+        Assert.Equal("10.0.0.7 lladdr 02:00:00:00:00:08 STALE \n", host.Ip("neigh show to 10.0.0.7 dev eth0"));
+        host.Ip("neigh flush nud stale");
+        host.Ip("neigh del 10.0.0.9 dev eth0");
+        host.Ip("neigh del proxy 10.0.0.8 dev eth0");
+        Assert.Equal("", host.Ip("neigh") + host.Ip("neigh show proxy"));
+        Assert.Equal("RTNETLINK answers: No such file or directory", IpCommand.Run(host.Namespace, "neigh del 10.0.0.9 dev eth0").Error);
+        Assert.Equal(
+            "RTNETLINK answers: No such file or directory",
+            IpCommand.Run(host.Namespace, "neigh change 10.0.0.9 lladdr 02:00:00:00:00:08 dev eth0").Error);
+    }
+
+    [Fact]
+    public void Routes_with_several_next_hops_are_added_and_shown()
+    {
+        using TwoHosts net = new();
+        Host host = net.One;
+        host.Ip("addr add 192.0.2.1/24 dev eth0");
+        host.Ip("route add default proto static metric 100 nexthop via 10.0.0.2 weight 2 nexthop via 192.0.2.2 dev eth0 onlink");
+        Assert.Equal(
+            "default proto static metric 100 \n\tnexthop via 10.0.0.2 dev eth0 weight 2 \n\tnexthop via 192.0.2.2 dev eth0 weight 1 onlink \n",
+            host.Ip("route show default"));
+        Assert.Equal(
+            "Error: \"nexthop\" or end of line is expected instead of \"metric\"",
+            IpCommand.Run(host.Namespace, "route add default nexthop via 10.0.0.2 metric 5").Error);
+        host.Ip("route del default");
+        Assert.Equal("", host.Ip("route show default"));
+    }
+
+    [Fact]
+    public void The_way_of_a_packet_is_told()
+    {
+        using TwoHosts net = new();
+        Host host = net.One;
+        host.Ip("route add 10.7.0.0/16 via 10.0.0.2 mtu 1400");
+        host.Ip("route add blackhole 10.8.0.0/16");
+        Assert.Equal("10.7.0.1 via 10.0.0.2 dev eth0 src 10.0.0.1 uid 0 \n    cache mtu 1400 \n", host.Ip("route get 10.7.0.1"));
+        Assert.Equal("local 127.0.0.1 dev lo table local src 127.0.0.1 uid 0 \n    cache <local> \n", host.Ip("route get 127.0.0.1"));
+        Assert.Equal(
+            "broadcast 10.0.0.255 dev eth0 table local src 10.0.0.1 uid 0 \n    cache <local,brd> \n", host.Ip("route get 10.0.0.255"));
+        Assert.Equal(new IpResult(2, "", "RTNETLINK answers: Invalid argument"), IpCommand.Run(host.Namespace, "route get 10.8.0.1"));
+        Assert.Equal(new IpResult(2, "", "RTNETLINK answers: Network is unreachable"), IpCommand.Run(host.Namespace, "route get 8.8.8.8"));
+        Assert.Equal(
+            new IpResult(2, "", "RTNETLINK answers: No route to host"),
+            IpCommand.Run(host.Namespace, "route get 10.7.0.1 from 10.0.0.2 iif eth0"));
+        host.IsForwarding = true;
+        Assert.Equal(
+            "10.7.0.1 from 10.0.0.2 via 10.0.0.2 dev eth0 uid 0 \n    cache mtu 1400 iif eth0 \n",
+            host.Ip("route get 10.7.0.1 from 10.0.0.2 iif eth0"));
+    }
 }

@@ -18,6 +18,9 @@ public sealed class NeighParms
     /// <summary>Broadcast probes after the unicast ones.</summary>
     public int McastReprobes;
 
+    /// <summary>How often a program is asked for an address (<see cref="NeighTable.AppNs"/>) before the broadcast probes.</summary>
+    public int AppProbes;
+
     /// <summary>Time between probes.</summary>
     public int RetransTime = 1000;
 
@@ -30,11 +33,23 @@ public sealed class NeighParms
     /// <summary>Time after which an unused stale neighbour may be forgotten.</summary>
     public int GcStaletime = 60_000;
 
+    /// <summary>Most time before a request is answered on behalf of another host; the delay is chosen at random.</summary>
+    public int ProxyDelay = 800;
+
+    /// <summary>Most requests that wait for that.</summary>
+    public int ProxyQlen = 64;
+
     /// <summary>Bytes of truesize that may wait for one unresolved neighbour.</summary>
     public int QueueLenBytes = 212_992;
 
     /// <summary>Least age of an entry before another answer may replace its address.</summary>
     public int Locktime = 1000;
+
+    /// <summary>Requests that wait to be answered on behalf of other hosts; guarded by the table's queue.</summary>
+    internal int ProxyQueued;
+
+    /// <summary>Names of the settings that somebody gave a value, so that a new default does not change them.</summary>
+    internal HashSet<string> OwnSettings { get; } = [];
 
     private long lastRandom = long.MinValue;
     private int reachableTime;
@@ -45,6 +60,9 @@ public sealed class NeighParms
         McastProbes = McastProbes,
         UcastProbes = UcastProbes,
         McastReprobes = McastReprobes,
+        AppProbes = AppProbes,
+        ProxyDelay = ProxyDelay,
+        ProxyQlen = ProxyQlen,
         RetransTime = RetransTime,
         BaseReachableTime = BaseReachableTime,
         DelayProbeTime = DelayProbeTime,
@@ -63,6 +81,13 @@ public sealed class NeighParms
         if (lastRandom == long.MinValue || now - lastRandom > RedrawAfter)
             RedrawReachableTime(machine, now);
         return reachableTime;
+    }
+
+    /// <summary>A new mean counts from the next confirmation on.</summary>
+    internal void SetBaseReachableTime(int mean)
+    {
+        BaseReachableTime = mean;
+        lastRandom = long.MinValue;
     }
 
     internal void RedrawReachableTime(Machine machine, long now)

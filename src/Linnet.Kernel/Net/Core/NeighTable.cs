@@ -8,7 +8,7 @@ namespace Linnet.Kernel.Net.Core;
 /// </summary>
 [LinuxStruct("neigh_table")]
 [LinuxFile("net/core/neighbour.c")]
-public abstract class NeighTable
+public abstract partial class NeighTable
 {
     private const long ForcedGcInterval = 5000;
 
@@ -27,6 +27,7 @@ public abstract class NeighTable
     {
         Net = net;
         hashSecret = net.Machine.Random.NextU32() | 1;
+        proxyTimer = new TimerList(net.Machine.Timers, static table => ((NeighTable)table).NeighProxyProcess(), this);
         gcTimer = new TimerList(net.Machine.Timers, static table => ((NeighTable)table).PeriodicWork(), this);
     }
 
@@ -125,15 +126,23 @@ public abstract class NeighTable
 
     /// <summary>The device went down: all of its neighbours are forgotten.</summary>
     [Linux("neigh_ifdown")]
-    public void NeighIfdown(NetDevice dev) => RemoveWhere(n => n.Dev == dev);
+    public void NeighIfdown(NetDevice dev)
+    {
+        RemoveWhere(n => n.Dev == dev);
+        PneighIfdown(dev);
+    }
 
     /// <summary>The device lost its link: entries that were learned are forgotten, permanent ones stay.</summary>
     [Linux("neigh_carrier_down")]
-    public void NeighCarrierDown(NetDevice dev) => RemoveWhere(n => n.Dev == dev && (n.NudState & Nud.PERMANENT) == 0);
+    public void NeighCarrierDown(NetDevice dev)
+    {
+        RemoveWhere(n => n.Dev == dev && (n.NudState & Nud.PERMANENT) == 0);
+        PneighQueuePurge(dev);
+    }
 
-    /// <summary>The device's link address changed: entries that were learned are forgotten, permanent ones stay.</summary>
+    /// <summary>The device's link address changed: all of its neighbours are forgotten.</summary>
     [Linux("neigh_changeaddr")]
-    public void NeighChangeaddr(NetDevice dev) => RemoveWhere(n => n.Dev == dev && (n.NudState & Nud.PERMANENT) == 0);
+    public void NeighChangeaddr(NetDevice dev) => RemoveWhere(n => n.Dev == dev);
 
     /// <summary>The settings of neighbours on a device, or null when the protocol does not run there.</summary>
     public abstract NeighParms? ParmsOf(NetDevice dev);
@@ -212,36 +221,41 @@ public abstract class NeighTable
         }
     }
 
+    // What an administrator set for ever does not count.
     private bool MakeRoom(ref List<Neighbour>? collected)
     {
         long now = Machine.Clock.Jiffies;
         if (entries < GcThresh2 || (entries < GcThresh3 && now - lastFlush <= ForcedGcInterval))
             return true;
-        ForcedGc(now, collected = []);
-        if (entries < GcThresh3)
+        List<Neighbour> candidates = [.. Snapshot().Where(n => (n.NudState & Nud.PERMANENT) == 0)];
+        if (candidates.Count < GcThresh2 || (candidates.Count < GcThresh3 && now - lastFlush <= ForcedGcInterval))
+            return true;
+        int removed = NeighForcedGc(candidates, now, collected = []);
+        if (removed > 0 || candidates.Count < GcThresh3)
             return true;
         Machine.Log.WriteOnce(LogLevel.Warning, "neigh-overflow", "neighbour: table overflow!");
         return false;
     }
 
-    // Linux collects from the oldest on until the table is back at gc_thresh2; the order of age keeps runs repeatable.
+    // Entries that did not change for five seconds go, the oldest first, until the table is back at gc_thresh2; the order of
+    // age keeps runs repeatable.
     [Linux("neigh_forced_gc")]
-    private void ForcedGc(long now, List<Neighbour> collected)
+    private int NeighForcedGc(List<Neighbour> candidates, long now, List<Neighbour> collected)
     {
         lastFlush = now;
-        int surplus = entries - GcThresh2;
-        foreach (Neighbour n in Snapshot().OrderBy(n => n.Updated).ThenBy(n => n.Key))
+        // With the one that is to come.
+        int surplus = candidates.Count + 1 - GcThresh2;
+        foreach (Neighbour n in candidates.OrderBy(n => n.Updated).ThenBy(n => n.Key))
         {
-            if (surplus <= 0)
+            if (collected.Count >= surplus)
                 break;
-            bool collectable = (n.NudState & Nud.PERMANENT) == 0
-                && ((n.NudState & Nud.CONNECTED) == 0 || now - n.Used > n.Parms.GcStaletime);
-            if (!collectable || (n.NudState & Nud.NOARP) != 0)
+            if (n.NudState is not (Nud.FAILED or Nud.NOARP) && now - n.Updated <= ForcedGcInterval)
                 continue;
             Unlink(n);
             collected.Add(n);
-            surplus--;
         }
+
+        return collected.Count;
     }
 
     [Linux("neigh_periodic_work")]

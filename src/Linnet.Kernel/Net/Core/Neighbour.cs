@@ -111,7 +111,7 @@ public sealed class Neighbour
     private long Now => Tbl.Machine.Clock.Jiffies;
 
     private int MaxProbes =>
-        Parms.UcastProbes + ((nudState & Nud.PROBE) != 0 ? Parms.McastReprobes : Parms.McastProbes);
+        Parms.UcastProbes + Parms.AppProbes + ((nudState & Nud.PROBE) != 0 ? Parms.McastReprobes : Parms.McastProbes);
 
     /// <summary>
     /// Sends a packet to the neighbour, or keeps it until the link address is known (<c>neigh_output</c>). Takes over the
@@ -180,6 +180,11 @@ public sealed class Neighbour
                 dropped = Enqueue(skb);
                 wait = true;
             }
+            else if (nudState == Nud.FAILED)
+            {
+                dropped = skb;
+                wait = true;
+            }
         }
 
         guard.Unlock();
@@ -236,7 +241,7 @@ public sealed class Neighbour
     {
         if ((nudState & (Nud.STALE | Nud.INCOMPLETE)) == 0)
         {
-            if (Parms.McastProbes == 0)
+            if (Parms.McastProbes + Parms.AppProbes == 0)
             {
                 Become(Nud.FAILED, now);
                 return false;
@@ -325,6 +330,7 @@ public sealed class Neighbour
             lladdr = ha;
         }
 
+        bool doubted = false;
         bool changed = !lladdr.SequenceEqual(ha) || (old & Nud.VALID) == 0;
         if ((old & Nud.VALID) != 0 && !lladdr.SequenceEqual(ha) && (flags & NeighUpdate.Override) == 0)
         {
@@ -332,15 +338,13 @@ public sealed class Neighbour
                 return 0;
             lladdr = ha;
             changed = false;
+            doubted = true;
             state = Nud.STALE;
         }
 
-        // A stale notice about an address that is known to be right tells nothing new.
-        if (!changed && state == Nud.STALE && (old & Nud.CONNECTED) != 0 && !admin
-            && (flags & NeighUpdate.WeakOverride) == 0)
-        {
+        // A notice about an address that is known already tells nothing new, unless it doubts it.
+        if ((old & Nud.VALID) != 0 && !changed && !doubted && state == Nud.STALE && !admin)
             state = old;
-        }
 
         Accept(lladdr, state, old, changed, now);
         return 0;

@@ -21,14 +21,16 @@ public static partial class Arp
             return -EPFNOSUPPORT;
         if ((r.ArpFlags & ATF_PUBL) == 0 && (r.ArpFlags & (ATF_NETMASK | ATF_DONTPUB)) != 0)
             return -EINVAL;
-        if ((r.ArpFlags & ATF_PUBL) != 0)
-            return -EOPNOTSUPP;
-        uint ip = IpOf(in r);
+        uint ip = IpOf(in r.ArpPa);
         int err = DeviceOf(net, ref r, ip, cmd, out NetDevice? dev);
         if (err < 0)
             return err;
         switch (cmd)
         {
+            case SIOCSARP when (r.ArpFlags & ATF_PUBL) != 0:
+                return ArpReqSetPublic(net, in r, ip, dev);
+            case SIOCDARP when (r.ArpFlags & ATF_PUBL) != 0:
+                return ArpReqDeletePublic(net, in r, ip, dev);
             case SIOCSARP:
                 return ArpReqSet(dev!, in r, ip);
             case SIOCDARP:
@@ -110,6 +112,8 @@ public static partial class Arp
         dev = null;
         if (cmd == SIOCGARP)
             return -ENODEV;
+        if ((r.ArpFlags & ATF_PUBL) != 0)
+            return 0;
         Flowi4 fl4 = new() { Daddr = ip };
         int err = Route.IpRouteOutputKey(net, ref fl4, out Rtable? rt);
         if (err < 0)
@@ -118,9 +122,42 @@ public static partial class Arp
         return 0;
     }
 
-    private static uint IpOf(in Arpreq r)
+    // One address is answered for, or, with mask 0, all that this host has a way to.
+    [Linux("arp_req_set_public")]
+    private static int ArpReqSetPublic(NetNamespace net, in Arpreq r, uint ip, NetDevice? dev)
     {
-        SockaddrIn.Read(MemoryMarshal.AsBytes(new ReadOnlySpan<Sockaddr>(in r.ArpPa)), out uint addr, out _);
+        uint mask = MaskOf(in r);
+        if (mask != 0 && mask != uint.MaxValue)
+            return -EINVAL;
+        if (mask == 0)
+            return ArpReqSetProxy(net, dev, 1);
+        net.Ipv4.ArpTbl.PneighCreate(ip, dev);
+        return 0;
+    }
+
+    [Linux("arp_req_delete_public")]
+    private static int ArpReqDeletePublic(NetNamespace net, in Arpreq r, uint ip, NetDevice? dev) => MaskOf(in r) switch
+    {
+        uint.MaxValue => net.Ipv4.ArpTbl.PneighDelete(ip, dev),
+        0 => ArpReqSetProxy(net, dev, 0),
+        _ => -EINVAL,
+    };
+
+    [Linux("arp_req_set_proxy")]
+    private static int ArpReqSetProxy(NetNamespace net, NetDevice? dev, int on)
+    {
+        Ipv4DevconfTable? table = dev == null ? net.Ipv4.DevconfAll : InDevice.Get(dev)?.Cnf;
+        if (table == null)
+            return -ENXIO;
+        table[Ipv4Devconf.ProxyArp] = on;
+        return 0;
+    }
+
+    private static uint MaskOf(in Arpreq r) => (r.ArpFlags & ATF_NETMASK) != 0 ? IpOf(in r.ArpNetmask) : uint.MaxValue;
+
+    private static uint IpOf(in Sockaddr address)
+    {
+        SockaddrIn.Read(MemoryMarshal.AsBytes(new ReadOnlySpan<Sockaddr>(in address)), out uint addr, out _);
         return addr;
     }
 }

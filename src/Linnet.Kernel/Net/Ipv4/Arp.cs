@@ -129,11 +129,23 @@ public sealed class ArpTable(NetNamespace net) : NeighTable(net)
         uint source = SourceFor(inDev, target, skb);
         if (source == 0)
             source = Devinet.InetSelectAddr(dev, target, RT_SCOPE_LINK);
-        // A known neighbour is asked directly first, then everybody.
-        bool unicast = neighbour.Probes < neighbour.Parms.UcastProbes && (neighbour.NudState & Nud.VALID) != 0;
-        if (!unicast && neighbour.Probes < neighbour.Parms.UcastProbes && neighbour.NudState != Nud.INCOMPLETE)
+        // A known neighbour is asked directly first, then a program where there is one, then everybody.
+        int probes = neighbour.Probes - neighbour.Parms.UcastProbes;
+        if (probes >= 0 && probes < neighbour.Parms.AppProbes)
+        {
+            AppNs?.Invoke(neighbour);
             return;
-        Arp.ArpSend(ARPOP_REQUEST, target, dev, source, unicast ? neighbour.Ha : default, dev.DevAddr, default);
+        }
+
+        Arp.ArpSend(ARPOP_REQUEST, target, dev, source, probes < 0 ? neighbour.Ha : default, dev.DevAddr, default);
+    }
+
+    /// <inheritdoc/>
+    [Linux("parp_redo")]
+    protected override void ProxyRedo(SkBuff skb)
+    {
+        if (!Arp.ArpProcess(skb, skb.Dev!, waited: true))
+            skb.Free();
     }
 
     /// <inheritdoc/>
@@ -268,38 +280,44 @@ public static partial class Arp
             && skb.PskbMayPull(size))
         {
             Arphdr arp = new(skb.Data, dev.DevAddr.Length);
-            if (arp.Hln == dev.DevAddr.Length && arp.Pln == 4)
-                ArpProcess(skb, dev, arp);
+            if (arp.Hln == dev.DevAddr.Length && arp.Pln == 4 && ArpProcess(skb, dev, waited: false))
+                return 0;
         }
 
         skb.Free();
         return 0;
     }
 
+    /// <summary>Answers a message, and learns from it.</summary>
+    /// <param name="skb">The message.</param>
+    /// <param name="dev">The device that it came in by.</param>
+    /// <param name="waited">Whether it waited for its answer on behalf of another host already.</param>
+    /// <returns>Whether the packet was taken over, since it has to wait.</returns>
     [Linux("arp_process")]
-    private static void ArpProcess(SkBuff skb, NetDevice dev, Arphdr arp)
+    internal static bool ArpProcess(SkBuff skb, NetDevice dev, bool waited)
     {
+        Arphdr arp = new(skb.Data, dev.DevAddr.Length);
         if (InDevice.Get(dev) is not { } inDev || !TypeFits(dev, arp) || arp.Op is not (ARPOP_REQUEST or ARPOP_REPLY))
-            return;
+            return false;
         uint sip = arp.Sip;
         uint tip = arp.Tip;
         if (Ipv4Addr.IsMulticast(tip) || (Ipv4Addr.IsLoopback(tip) && !inDev.OrConf(Ipv4Devconf.RouteLocalnet)))
-            return;
+            return false;
         if (sip == tip && inDev.OrConf(Ipv4Devconf.DropGratuitousArp))
-            return;
-        NetNamespace net = dev.Net;
+            return false;
         if (sip == 0)
         {
             // Somebody probes for a duplicate of the address that it wants (RFC 5227 section 2.1.1).
-            if (arp.Op == ARPOP_REQUEST && FibFrontend.InetAddrTypeDevTable(net, dev, tip) == RTN_LOCAL
+            if (arp.Op == ARPOP_REQUEST && FibFrontend.InetAddrTypeDevTable(dev.Net, dev, tip) == RTN_LOCAL
                 && !ArpIgnore(inDev, sip, tip))
                 ArpSend(ARPOP_REPLY, sip, dev, tip, arp.Sha, dev.DevAddr, arp.Sha);
-            return;
+            return false;
         }
 
-        if (arp.Op == ARPOP_REQUEST && AnswerRequest(skb, inDev, arp))
-            return;
+        if (arp.Op == ARPOP_REQUEST && AnswerRequest(skb, inDev, arp, waited, out bool taken))
+            return taken;
         Learn(skb, inDev, arp);
+        return false;
     }
 
     private static bool TypeFits(NetDevice dev, Arphdr arp)
@@ -308,40 +326,81 @@ public static partial class Arp
         return hardware && arp.Pro == ETH_P_IP;
     }
 
-    // Who asks for this host's address is answered, and known from then on.
-    private static bool AnswerRequest(SkBuff skb, InDevice inDev, Arphdr arp)
+    // Who asks for an address of this host's, or one that it answers for, is answered, and known from then on.
+    private static bool AnswerRequest(SkBuff skb, InDevice inDev, Arphdr arp, bool waited, out bool taken)
     {
+        taken = false;
         NetDevice dev = inDev.Dev;
-        if (RouteOf(skb, dev, arp) != RTN_LOCAL)
+        // The rules on source addresses hold for ARP too.
+        if (Route.IpRouteInput(skb, arp.Tip, arp.Sip, 0, dev) != 0)
             return false;
-        if (ArpIgnore(inDev, arp.Sip, arp.Tip))
+        Rtable rt = (Rtable)skb.Dst!;
+        skb.Dst = null;
+        if (rt.RtType == RTN_LOCAL)
+        {
+            if (ArpIgnore(inDev, arp.Sip, arp.Tip))
+                return true;
+            if (inDev.OrConf(Ipv4Devconf.ArpFilter) && ArpFilter(arp.Sip, arp.Tip, dev))
+                return true;
+            if (NeighEventNs(dev, arp.Sip, arp.Sha) != null)
+                ArpSend(ARPOP_REPLY, arp.Sip, dev, arp.Tip, arp.Sha, dev.DevAddr, arp.Sha);
             return true;
-        if (inDev.OrConf(Ipv4Devconf.ArpFilter) && ArpFilter(arp.Sip, arp.Tip, dev))
-            return true;
-        if (NeighEventNs(dev, arp.Sip, arp.Sha) != null)
+        }
+
+        if (rt.RtType != RTN_UNICAST || inDev.Cnf[Ipv4Devconf.Forwarding] == 0 || !ProxyFor(inDev, rt, arp.Sip, arp.Tip))
+            return false;
+        NeighEventNs(dev, arp.Sip, arp.Sha);
+        NeighTable table = dev.Net.Ipv4.ArpTbl;
+        NeighParms parms = table.ParmsOf(dev)!;
+        if (waited || skb.PktType == PACKET_HOST || parms.ProxyDelay == 0)
+        {
             ArpSend(ARPOP_REPLY, arp.Sip, dev, arp.Tip, arp.Sha, dev.DevAddr, arp.Sha);
+        }
+        else
+        {
+            table.PneighEnqueue(parms, skb);
+            taken = true;
+        }
+
         return true;
     }
 
-    private static int RouteOf(SkBuff skb, NetDevice dev, Arphdr arp)
+    private static bool ProxyFor(InDevice inDev, Rtable rt, uint sip, uint tip) =>
+        ArpFwdProxy(inDev, rt) || ArpFwdPvlan(inDev, rt, sip, tip)
+        || (rt.Dev != inDev.Dev && inDev.Dev.Net.Ipv4.ArpTbl.PneighLookup(tip, inDev.Dev) != null);
+
+    /// <summary>Whether this host answers for what is behind it (<c>proxy_arp</c>), unless both are on one medium.</summary>
+    [Linux("arp_fwd_proxy")]
+    private static bool ArpFwdProxy(InDevice inDev, Rtable rt)
     {
-        // The rules on source addresses hold for ARP too; only the type of the route is of interest.
-        if (Route.IpRouteInput(skb, arp.Tip, arp.Sip, 0, dev) != 0)
-            return -1;
-        int type = skb.Dst is Rtable rt ? rt.RtType : -1;
-        skb.Dst = null;
-        return type;
+        if (rt.Dev == inDev.Dev || !inDev.OrConf(Ipv4Devconf.ProxyArp))
+            return false;
+        int medium = inDev.Cnf[Ipv4Devconf.MediumId];
+        if (medium is 0 or -1)
+            return medium == 0;
+        int other = InDevice.Get(rt.Dev)?.Cnf[Ipv4Devconf.MediumId] ?? -1;
+        return other != medium && other != -1;
     }
+
+    /// <summary>
+    /// Whether this host answers for others on the same link, whose switch keeps them apart (RFC 3069;
+    /// <c>proxy_arp_pvlan</c>).
+    /// </summary>
+    [Linux("arp_fwd_pvlan")]
+    private static bool ArpFwdPvlan(InDevice inDev, Rtable rt, uint sip, uint tip) =>
+        rt.Dev == inDev.Dev && sip != tip && inDev.OrConf(Ipv4Devconf.ProxyArpPvlan);
 
     private static void Learn(SkBuff skb, InDevice inDev, Arphdr arp)
     {
         NetDevice dev = inDev.Dev;
         NeighTable table = dev.Net.Ipv4.ArpTbl;
         Neighbour? n = table.Lookup(arp.Sip, dev);
-        bool gratuitous = arp.Sip == arp.Tip && (arp.Op == ARPOP_REQUEST || arp.Sha.SequenceEqual(arp.Tha) || arp.Tha.IndexOfAnyExcept((byte)0) < 0);
-        if (n == null && inDev.OrConf(Ipv4Devconf.ArpAccept)
-            && (gratuitous || arp.Op == ARPOP_REPLY)
-            && FibFrontend.InetAddrTypeDevTable(dev.Net, dev, arp.Sip) == RTN_UNICAST)
+        bool accept = ArpAccept(inDev, arp.Sip);
+        if (n == null && !accept)
+            return;
+        bool gratuitous = ArpIsGarp(dev, arp);
+        if (n == null && (gratuitous || (arp.Op == ARPOP_REPLY
+            && FibFrontend.InetAddrTypeDevTable(dev.Net, dev, arp.Sip) == RTN_UNICAST)))
             n = table.LookupOrCreate(arp.Sip, dev);
         if (n == null)
             return;
@@ -350,6 +409,21 @@ public static partial class Arp
         bool solicited = arp.Op == ARPOP_REPLY && skb.PktType == PACKET_HOST;
         n.Update(arp.Sha, solicited ? Nud.REACHABLE : Nud.STALE, overrides ? NeighUpdate.Override : NeighUpdate.None);
     }
+
+    /// <summary>Whether neighbours are learned from messages that nobody asked for: 1 all, 2 those of the device's subnets.</summary>
+    [Linux("arp_accept")]
+    private static bool ArpAccept(InDevice inDev, uint sip) => inDev.MaxConf(Ipv4Devconf.ArpAccept) switch
+    {
+        1 => true,
+        2 => Devinet.InetConfirmAddr(inDev.Dev.Net, inDev, sip, 0, RT_SCOPE_LINK) != 0,
+        _ => false,
+    };
+
+    /// <summary>Whether a host announces its own address; in a reply the target's link address has to be its own too.</summary>
+    [Linux("arp_is_garp")]
+    private static bool ArpIsGarp(NetDevice dev, Arphdr arp) =>
+        arp.Tip == arp.Sip && (arp.Op != ARPOP_REPLY || arp.Tha.SequenceEqual(arp.Sha))
+        && FibFrontend.InetAddrTypeDevTable(dev.Net, dev, arp.Sip) == RTN_UNICAST;
 
     [Linux("neigh_event_ns", "net/core/neighbour.c")]
     private static Neighbour? NeighEventNs(NetDevice dev, uint addr, ReadOnlySpan<byte> lladdr)

@@ -96,6 +96,7 @@ public enum Ipv4Devconf
 public sealed class Ipv4DevconfTable
 {
     private readonly int[] values = new int[Enum.GetValues<Ipv4Devconf>().Length];
+    private ulong set;
 
     /// <summary>One value.</summary>
     public int this[Ipv4Devconf setting]
@@ -103,6 +104,11 @@ public sealed class Ipv4DevconfTable
         get => Volatile.Read(ref values[(int)setting]);
         set => Volatile.Write(ref values[(int)setting], value);
     }
+
+    /// <summary>Whether somebody gave the setting a value, so that a new default does not change it.</summary>
+    internal bool IsSet(Ipv4Devconf setting) => (Volatile.Read(ref set) & 1UL << (int)setting) != 0;
+
+    internal void MarkSet(Ipv4Devconf setting) => Interlocked.Or(ref set, 1UL << (int)setting);
 
     internal void CopyFrom(Ipv4DevconfTable other) => other.values.CopyTo(values, 0);
 }

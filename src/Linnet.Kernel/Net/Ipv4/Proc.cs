@@ -165,6 +165,13 @@ internal static class ArpProc
             seq.Append(CultureInfo.InvariantCulture, $"{Ipv4Addr.Text((uint)n.Key),-16} 0x{n.Dev.Type.ToString("x", CultureInfo.InvariantCulture),-10}")
                 .Append(CultureInfo.InvariantCulture, $"0x{Arp.FlagsOf(n).ToString("x", CultureInfo.InvariantCulture),-10}{ha,-17}     *        {n.Dev.Name}\n");
         }
+
+        const int Published = ATF_PUBL | ATF_PERM;
+        foreach (PneighEntry proxy in net.Ipv4.ArpTbl.Proxies)
+        {
+            seq.Append(CultureInfo.InvariantCulture, $"{Ipv4Addr.Text((uint)proxy.Key),-16} 0x{(proxy.Dev?.Type ?? 0).ToString("x", CultureInfo.InvariantCulture),-10}")
+                .Append(CultureInfo.InvariantCulture, $"0x{Published.ToString("x", CultureInfo.InvariantCulture),-10}00:00:00:00:00:00     *        {proxy.Dev?.Name ?? "*"}\n");
+        }
     }
 }
 

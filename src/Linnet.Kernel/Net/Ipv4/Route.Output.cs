@@ -86,6 +86,64 @@ public static partial class Route
             : Devinet.InetSelectAddr(rt.Dev, rt.Nexthop(iph.Daddr), RT_SCOPE_UNIVERSE);
     }
 
+    /// <summary>Finds the way of a packet that this host sends, or would get by <paramref name="iif"/> (<c>ip route get</c>).</summary>
+    /// <param name="net">The namespace.</param>
+    /// <param name="fl4">The flow; filled in.</param>
+    /// <param name="iif">The device that the packet would come in by; null for an own one.</param>
+    /// <param name="rt">The way.</param>
+    /// <param name="res">The route that leads there, as far as there is one.</param>
+    /// <returns>0 or a negative errno.</returns>
+    [Linux("inet_rtm_getroute")]
+    public static int InetRtmGetroute(NetNamespace net, ref Flowi4 fl4, NetDevice? iif, out Rtable? rt, out FibResult res)
+    {
+        int err;
+        Flowi4 asked = fl4;
+        if (iif == null)
+        {
+            err = IpRouteOutputKey(net, ref fl4, out rt);
+        }
+        else
+        {
+            SkBuff skb = NewProbe(net, in fl4, iif);
+            err = IpRouteInput(skb, fl4.Daddr, fl4.Saddr, fl4.Flowi4Tos, iif);
+            rt = skb.Dst as Rtable;
+            skb.Dst = null;
+            skb.Free();
+            if (err == 0 && rt!.Error != 0)
+                err = rt.Error;
+        }
+
+        asked.Flowi4Iif = iif?.Ifindex ?? Flowi4.LOOPBACK_IFINDEX;
+        asked.Daddr = fl4.Daddr;
+        if (IpFib.FibLookup(net, in asked, out res) != 0)
+            res = default;
+        return err;
+    }
+
+    // A packet with the headers that rules and hashes look at.
+    private static SkBuff NewProbe(NetNamespace net, in Flowi4 fl4, NetDevice iif)
+    {
+        SkBuff skb = net.SkbPool.Alloc(Iphdr.Size + 8);
+        skb.ResetNetworkHeader();
+        Span<byte> packet = skb.Put(Iphdr.Size + 8);
+        packet.Clear();
+        _ = new Iphdr(packet)
+        {
+            VersionIhl = 0x45,
+            Tos = fl4.Flowi4Tos,
+            TotLen = (ushort)packet.Length,
+            Protocol = fl4.Flowi4Proto,
+            Saddr = fl4.Saddr,
+            Daddr = fl4.Daddr,
+        };
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt16BigEndian(packet[Iphdr.Size..], fl4.FlSport);
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt16BigEndian(packet[(Iphdr.Size + 2)..], fl4.FlDport);
+        skb.Dev = iif;
+        skb.Protocol = ETH_P_IP;
+        skb.Mark = fl4.Flowi4Mark;
+        return skb;
+    }
+
     /// <summary>Makes all route entries obsolete (<c>rt_cache_flush</c>).</summary>
     [Linux("rt_cache_flush")]
     public static void RtCacheFlush(NetNamespace net) => net.Ipv4.BumpRtGenid();

@@ -61,7 +61,7 @@ internal static class SysctlNetIpv4
         RegisterFragments(table, ipv4);
         RegisterDevconf(table, "net.ipv4.conf.all.", ipv4.DevconfAll, ipv4, all: true);
         RegisterDevconf(table, "net.ipv4.conf.default.", ipv4.DevconfDflt, ipv4, all: false);
-        RegisterNeigh(table, "net.ipv4.neigh.default.", ipv4.ArpTbl.DefaultParms);
+        SysctlNeigh.NeighSysctlRegister(table, "net.ipv4.neigh.default.", ipv4.ArpTbl, ipv4.ArpTbl.DefaultParms);
         NeighTable arp = ipv4.ArpTbl;
         table.Register("net.ipv4.neigh.default.gc_thresh1", Int(() => arp.GcThresh1, v => arp.GcThresh1 = v, 0));
         table.Register("net.ipv4.neigh.default.gc_thresh2", Int(() => arp.GcThresh2, v => arp.GcThresh2 = v, 0));
@@ -75,7 +75,7 @@ internal static class SysctlNetIpv4
         NetDevice dev = inDev.Dev;
         RegisterDevconf(dev.Net.Sysctl, $"net.ipv4.conf.{dev.Name}.", inDev.Cnf, dev.Net.Ipv4, all: false);
         if (dev.Net.Ipv4.ArpTbl.ParmsOf(dev) is { } parms)
-            RegisterNeigh(dev.Net.Sysctl, $"net.ipv4.neigh.{dev.Name}.", parms);
+            SysctlNeigh.NeighSysctlRegister(dev.Net.Sysctl, $"net.ipv4.neigh.{dev.Name}.", dev.Net.Ipv4.ArpTbl, parms);
     }
 
     /// <summary>Removes them; also those of a name that the device had before.</summary>
@@ -163,6 +163,10 @@ internal static class SysctlNetIpv4
                 }
 
                 cnf[setting] = (int)value;
+                if (cnf == ipv4.DevconfDflt)
+                    DevinetCopyDfltConf(ipv4, setting);
+                else
+                    cnf.MarkSet(setting);
                 // Shares of next hops depend on it.
                 if (setting == Ipv4Devconf.IgnoreRoutesWithLinkdown)
                     FibSemantics.FibRebalanceAll(ipv4);
@@ -178,11 +182,24 @@ internal static class SysctlNetIpv4
         ipv4.DevconfDflt[Ipv4Devconf.Forwarding] = on;
         foreach (NetDevice dev in ipv4.Net.Devices.All)
         {
-            if (InDevice.Get(dev) is { } inDev)
-                inDev.Cnf[Ipv4Devconf.Forwarding] = on;
+            if (InDevice.Get(dev) is not { } inDev)
+                continue;
+            inDev.Cnf[Ipv4Devconf.Forwarding] = on;
+            inDev.Cnf.MarkSet(Ipv4Devconf.Forwarding);
         }
 
         Route.RtCacheFlush(ipv4.Net);
+    }
+
+    // A new default holds for the devices too that nobody gave a value of their own.
+    [Linux("devinet_copy_dflt_conf", "net/ipv4/devinet.c")]
+    private static void DevinetCopyDfltConf(NetnsIpv4 ipv4, Ipv4Devconf setting)
+    {
+        foreach (NetDevice dev in ipv4.Net.Devices.All)
+        {
+            if (InDevice.Get(dev) is { } inDev && !inDev.Cnf.IsSet(setting))
+                inDev.Cnf[setting] = ipv4.DevconfDflt[setting];
+        }
     }
 
     // A range that ends before it begins lets nobody have ping sockets.
@@ -192,22 +209,6 @@ internal static class SysctlNetIpv4
             return -EINVAL;
         ipv4.PingGroupRange = range[1] < range[0] ? (1, 0) : ((uint)range[0], (uint)range[1]);
         return 0;
-    }
-
-    private static void RegisterNeigh(SysctlTable table, string prefix, NeighParms parms)
-    {
-        table.Register(prefix + "mcast_solicit", Int(() => parms.McastProbes, v => parms.McastProbes = v, 0));
-        table.Register(prefix + "mcast_resolicit", Int(() => parms.McastReprobes, v => parms.McastReprobes = v, 0));
-        table.Register(prefix + "ucast_solicit", Int(() => parms.UcastProbes, v => parms.UcastProbes = v, 0));
-        table.Register(prefix + "retrans_time_ms", Int(() => parms.RetransTime, v => parms.RetransTime = v, 0));
-        table.Register(prefix + "base_reachable_time_ms", Int(() => parms.BaseReachableTime, v => parms.BaseReachableTime = v, 0));
-        table.Register(prefix + "delay_first_probe_time", Int(
-            () => parms.DelayProbeTime / 1000, v => parms.DelayProbeTime = v * 1000, 0, int.MaxValue / 1000));
-        table.Register(prefix + "gc_stale_time", Int(
-            () => parms.GcStaletime / 1000, v => parms.GcStaletime = v * 1000, 0, int.MaxValue / 1000));
-        table.Register(prefix + "unres_qlen_bytes", Int(() => parms.QueueLenBytes, v => parms.QueueLenBytes = v, 0));
-        table.Register(prefix + "locktime", Int(
-            () => parms.Locktime / 10, v => parms.Locktime = v * 10, 0, int.MaxValue / 10));
     }
 
     private static SysctlInt Int(Func<int> get, Action<int> set, int min = int.MinValue, int max = int.MaxValue) =>
