@@ -24,6 +24,9 @@ public sealed record RunResult
     /// <summary>What the script's code printed.</summary>
     public IReadOnlyList<string> Printed { get; init; } = [];
 
+    /// <summary>What <c>--verbose</c> shows, in order: packets as they are on the wire, and calls as they end.</summary>
+    public IReadOnlyList<string> Log { get; init; } = [];
+
     /// <summary>How much virtual time the script took.</summary>
     public TimeSpan VirtualTime { get; init; }
 

@@ -35,7 +35,7 @@ public sealed class ScriptRunner
         bed = new TestBed(options);
         run = new ScriptRun(script, options, bed);
         commands = new CommandRunner(bed.Net, script.Path, ns => bed.Simulation.RunFor(TimeSpan.FromTicks(ns / 100)));
-        calls = new CallRunner(run);
+        calls = new CallRunner(run) { FindFile = FindFile };
         packets = new PacketRunner(run);
         code = new CodeBlocks(script.Path);
     }
@@ -90,6 +90,7 @@ public sealed class ScriptRunner
             ErrorLine = failure?.Line ?? 0,
             Warnings = runner.run.Warnings,
             Printed = runner.printed,
+            Log = runner.run.Log,
             VirtualTime = took,
         };
     }
@@ -132,6 +133,10 @@ public sealed class ScriptRunner
                 throw run.Failure(run.Current, $"no events of {action.GetType().Name}");
         }
     }
+
+    // The files of commands have a character for each byte.
+    private byte[]? FindFile(string path) =>
+        commands.Files.TryRead(path, out string content) ? System.Text.Encoding.Latin1.GetBytes(content) : null;
 
     // The end of a run, well or not: the cleanup command, then the code, then all sockets are closed and reset.
     private ScriptException? CleanUp(ScriptException? failure)

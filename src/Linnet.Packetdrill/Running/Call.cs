@@ -104,6 +104,7 @@ internal sealed class Call(ScriptRun run, SyscallAction spec, TaskStruct task, D
     /// <param name="isDescriptor">Whether any descriptor will do where the script has one.</param>
     public void Check(bool isDescriptor = false)
     {
+        run.LogCall(Spec.Name);
         if (Spec.Result is EllipsisExpression)
             return;
         long expected = Int(Spec.Result);

@@ -27,6 +27,7 @@ internal sealed partial class PacketRunner
         do
         {
             WirePacket live = Sniff(packet, script, socket);
+            run.LogPacket("outbound sniffed", live, live.TimeUsecs);
             if (isSynAck && live.Protocol == IPPROTO_TCP)
             {
                 socket.State = TrackedState.SynAckSent;

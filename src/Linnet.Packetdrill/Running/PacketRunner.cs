@@ -141,6 +141,7 @@ internal sealed partial class PacketRunner(ScriptRun run)
         }
 
         PacketBuilder.Finish(live);
+        run.LogPacket("inbound injected", live, run.Bed.NowUsecs);
         run.Bed.Inject(live.Bytes, packet is TcpPacket ? (ushort)run.Options.Mss : (ushort)0);
     }
 

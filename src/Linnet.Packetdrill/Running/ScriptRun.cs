@@ -58,6 +58,23 @@ internal sealed class ScriptRun(Script script, PacketdrillOptions options, TestB
     /// <summary>Mismatches that <c>--non_fatal</c> lets pass.</summary>
     public List<string> Warnings { get; } = [];
 
+    /// <summary>What <c>--verbose</c> shows: packets as they are on the wire, and calls as they end.</summary>
+    public List<string> Log { get; } = [];
+
+    /// <summary>Notes a packet for <c>--verbose</c>.</summary>
+    public void LogPacket(string what, WirePacket packet, long usecs)
+    {
+        if (Options.Verbose)
+            Log.Add(string.Create(CultureInfo.InvariantCulture, $"{what} packet: {usecs / UsecsPerSecond,9:F6} {packet.Text()}"));
+    }
+
+    /// <summary>Notes that a call returned, for <c>--verbose</c>.</summary>
+    public void LogCall(string name)
+    {
+        if (Options.Verbose)
+            Log.Add(string.Create(CultureInfo.InvariantCulture, $"{name} syscall: {Bed.NowUsecs / UsecsPerSecond,9:F6}"));
+    }
+
     /// <summary>Goes on to the next event, and fixes its time.</summary>
     public void Begin(ScriptEvent source)
     {

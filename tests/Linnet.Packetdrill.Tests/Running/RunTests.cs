@@ -63,6 +63,47 @@ public class RunTests
     }
 
     [Fact]
+    public void The_cleanup_command_runs_after_a_failure_too()
+    {
+        RunResult result = Scripts.Run(Failing + "\n`frobnicate`\n");
+        Assert.Contains("live packet field tcp_psh", result.Error, StringComparison.Ordinal);
+        RunResult passing = Scripts.Run("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n`frobnicate`\n");
+        Assert.Contains("frobnicate", passing.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Commands_work_on_the_namespace_under_test()
+    {
+        Scripts.Passes("`sysctl -q net.ipv4.tcp_sack=0`\n" + Scripts.Listener + """
+            +0 < S 0:0(0) win 1000 <mss 1000,sackOK,nop,nop>
+            +0 > S. 0:0(0) ack 1 <mss 1460>
+            +0 `sysctl -q net.ipv4.tcp_sack=1`
+            +0 < . 1:1(0) ack 1 win 1000
+            """);
+    }
+
+    [Fact]
+    public void Calls_open_files_that_commands_made()
+    {
+        Scripts.Passes(Scripts.Accepted + """
+            +0 `dd if=/dev/zero of=greeting bs=1 count=5`
+            +0 open("greeting", O_RDONLY) = 5
+            +0 sendfile(4, 5, [2], 10) = 3
+            +0 open("gone", O_RDONLY) = -1 ENOENT (No such file or directory)
+            """);
+    }
+
+    [Fact]
+    public void What_happens_is_logged_when_asked_for()
+    {
+        RunResult result = Scripts.Passes(Scripts.Accepted, new OptionSetting("verbose", null));
+        Assert.Contains(result.Log, line => line.StartsWith("inbound injected packet:  0.100000 S 0:0(0) win 32792 <mss 1000,", StringComparison.Ordinal));
+        Assert.Contains(result.Log, line => line.StartsWith("outbound sniffed packet:  0.100000 S. ", StringComparison.Ordinal));
+        Assert.Contains("accept syscall:  0.110000", result.Log);
+        Assert.Empty(Scripts.Passes(Scripts.Accepted).Log);
+    }
+
+    [Fact]
     public void Mismatches_of_packets_can_be_let_pass()
     {
         RunResult result = Scripts.Passes(Failing, new OptionSetting("non_fatal", "packet"));
