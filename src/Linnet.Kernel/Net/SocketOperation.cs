@@ -243,7 +243,9 @@ public struct SocketOperation
 
     private bool TrySplice(out long result)
     {
-        result = Sock.Ops!.SpliceRead(Sock, pipe!, size, (uint)flags);
+        // The caller's own flag is about the pipe; whether the socket may be waited for is known here.
+        uint how = (uint)(flags & ~SPLICE_F_NONBLOCK) | (Timeout == 0 ? (uint)SPLICE_F_NONBLOCK : 0);
+        result = Sock.Ops!.SpliceRead(Sock, pipe!, size, how);
         return result != -EAGAIN;
     }
 

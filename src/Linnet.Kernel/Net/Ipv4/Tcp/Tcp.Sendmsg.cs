@@ -292,8 +292,6 @@ public static partial class Tcp
         tp.SockSetFlag(SockFlags.Nospace);
         if (tp.SkWq is { } wq)
             wq.AsyncNospace = true;
-        // Room may have come before the flag was set; then nobody would wake the writer.
-        TcpOutput.TcpChronoStart(tp, TcpChronoType.SndbufLimited);
         return -EAGAIN;
     }
 

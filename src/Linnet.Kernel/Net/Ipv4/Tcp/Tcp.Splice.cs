@@ -16,12 +16,12 @@ public static partial class Tcp
         if (length == 0)
             return 0;
         tp.LockSock();
-        long result = tp.SkState == TCP_LISTEN ? -ENOTCONN : SpliceLocked(tp, pipe, length);
+        long result = tp.SkState == TCP_LISTEN ? -ENOTCONN : SpliceLocked(tp, pipe, length, flags);
         tp.ReleaseSock();
         return result;
     }
 
-    private static long SpliceLocked(TcpSock tp, Pipe pipe, long length)
+    private static long SpliceLocked(TcpSock tp, Pipe pipe, long length, uint flags)
     {
         uint seq = tp.CopiedSeq;
         int spliced = 0;
@@ -38,7 +38,7 @@ public static partial class Tcp
                 int moved = SplicePiece(skb, offset, want, pipe);
                 if (moved <= 0)
                 {
-                    err = moved;
+                    err = moved < 0 ? moved : -EAGAIN;
                     break;
                 }
 
@@ -60,8 +60,13 @@ public static partial class Tcp
         FinishRead(tp, seq, spliced);
         if (spliced > 0)
             return spliced;
-        // A pipe that is full is no reason to wait for the socket.
-        return err != 0 ? err : tp.SkReceiveQueue.IsEmpty ? NothingToRead(tp) : -EAGAIN;
+        if (err != 0)
+            return err;
+        if (tp.SkReceiveQueue.IsEmpty)
+            return NothingToRead(tp);
+
+        // What is there cannot be taken: the urgent byte is next. A caller that waits would wait for nothing.
+        return (flags & SPLICE_F_NONBLOCK) != 0 ? -EAGAIN : 0;
     }
 
     // What lies in one piece: the page itself goes to the pipe when it is a fragment's.
