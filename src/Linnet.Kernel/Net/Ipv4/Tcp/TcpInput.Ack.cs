@@ -102,7 +102,13 @@ public static partial class TcpInput
         if (TcpSeq.Before(ack, priorSndUna))
             return OldAck(tp, skb, flag, ack, ref sack);
         if (TcpSeq.After(ack, tp.SndNxt))
+        {
+            // RFC 5961 5.2 has an ACK of what was never sent answered, like one that is far too old.
+            if ((flag & FLAG_NO_CHALLENGE_ACK) == 0)
+                TcpSendChallengeAck(tp);
             return -1;
+        }
+
         if (TcpSeq.After(ack, priorSndUna))
         {
             flag |= FLAG_SND_UNA_ADVANCED;

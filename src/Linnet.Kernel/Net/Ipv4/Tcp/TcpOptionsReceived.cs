@@ -51,11 +51,13 @@ public struct TcpOptionsReceived
     /// <summary>Largest MSS that the peer takes.</summary>
     public ushort MssClamp;
 
-    /// <summary>Forgets what the handshake agrees on (<c>tcp_clear_options</c>).</summary>
+    /// <summary>
+    /// Forgets what the handshake agrees on (<c>tcp_clear_options</c>). The own scale stays: a SYN that is sent again offers it again.
+    /// </summary>
     public void Clear()
     {
         TstampOk = SackOk = WscaleOk = SawTstamp = false;
-        SndWscale = RcvWscale = 0;
+        SndWscale = 0;
         NumSacks = 0;
     }
 }
