@@ -15,7 +15,7 @@ public sealed partial record PacketdrillOptions
         new("ip_version", "VERSION", "ipv4, ipv4-mapped-ipv6 or ipv6."),
         new("bind_port", "PORT", "The port of bind(fd, ..., ...); 8080."),
         new("connect_port", "PORT", "The port of connect(fd, ..., ...); 8080."),
-        new("remote_ip", "ADDRESS", "The script's own address, which may have a prefix length; 192.0.2.1/24."),
+        new("remote_ip", "ADDRESS", "The script's own address, which may have a prefix length; 192.0.2.1."),
         new("local_ip", "ADDRESS", "The address of the stack under test; 192.168.0.1."),
         new("gateway_ip", "ADDRESS", "The next hop to the remote address; 192.168.0.1."),
         new("netmask_ip", "MASK", "The mask of the local address; 255.255.0.0."),

@@ -35,7 +35,7 @@ public sealed partial record PacketdrillOptions
     public IPAddress RemoteIp { get; init; } = IPAddress.Parse("192.0.2.1");
 
     /// <summary>The length of <c>--remote_ip</c>'s prefix (<c>192.0.2.1/24</c>), which is routed to the script.</summary>
-    public int RemotePrefixLength { get; init; } = 24;
+    public int RemotePrefixLength { get; init; } = 32;
 
     /// <summary><c>--gateway_ip</c></summary>
     public IPAddress GatewayIp { get; init; } = IPAddress.Parse("192.168.0.1");

@@ -20,6 +20,7 @@ public class CodeTests
     [InlineData("x = 1; x += 2; x *= 5; assert x == 15; assert min(x, 3) == 3; assert abs(-x) == 15")]
     [InlineData("assert tcpi_snd_cwnd == 10;\\\n assert tcpi_lost == 0;\\\n")]
     [InlineData("assert (tcpi_snd_cwnd ==\n 10)")]
+    [InlineData("assert (1, 'a', tcpi_lost) == (1, 'a', 0) and (1, 2) != (1, 3) and (1,) != (1, 2)")]
     [InlineData("assert '%d of %5.1f, %s %%, 0x%04x' % (3, 2.5, 'a', 255) == '3 of   2.5, a %, 0x00ff'")]
     [InlineData("assert '%d' % tcpi_snd_cwnd == '10' and 'a' 'b' == 'ab'")]
     public void What_holds_passes(string code) => Run(code);

@@ -33,6 +33,8 @@ internal static class CodeValue
     {
         if (left is string a && right is string b)
             return Decide(op, string.CompareOrdinal(a, b));
+        if (left is object?[] these && right is object?[] those && op is ("==" or "!="))
+            return AreEqual(these, those) == (op == "==");
         if (Number(left) is not { } x || Number(right) is not { } y)
             return op switch { "==" => Equals(left, right), "!=" => !Equals(left, right), _ => null };
         return x is Int128 m && y is Int128 n
@@ -103,6 +105,9 @@ internal static class CodeValue
         bool b => (Int128)(b ? 1 : 0),
         _ => null,
     };
+
+    private static bool AreEqual(object?[] these, object?[] those) =>
+        these.Length == those.Length && these.Zip(those).All(pair => Compare("==", pair.First, pair.Second) == true);
 
     private static double ToDouble(object number) => number is Int128 n ? (double)n : (double)number;
 
