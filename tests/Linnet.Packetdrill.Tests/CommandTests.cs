@@ -173,7 +173,12 @@ public sealed class CommandTests : IDisposable
         Assert.True(lo.Features.HasFlag(NetdevFeatures.Tso));
         Assert.EndsWith("Could not change tso: Invalid argument", Failure("ethtool -K tun0 tso on"));
 
+        NetDevice tun = host.Namespace.Devices.DevGetByName("tun0")!;
         Run("tc qdisc add dev tun0 root pfifo");
-        Assert.Equal("pfifo", host.Namespace.Devices.DevGetByName("tun0")!.Qdisc!.Id);
+        Assert.Equal("pfifo", tun.Qdisc!.Id);
+        Run("tc qdisc replace dev tun0 root fq");
+        Assert.Equal("fq", tun.Qdisc!.Id);
+        Run("tc qdisc show dev tun0 | grep -q '^qdisc fq '; tc qdisc del dev tun0 root 2> /dev/null");
+        Assert.EndsWith("Error: Specified qdisc kind is unknown.", Failure("tc qdisc add dev tun0 root nothing"));
     }
 }
