@@ -2,6 +2,7 @@ using System.Net;
 using Linnet.Kernel;
 using Linnet.Kernel.Drivers;
 using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Ipv4;
 using Linnet.Kernel.Net.Sched;
 
 namespace Linnet;
@@ -99,6 +100,26 @@ public sealed class Network : IDisposable
             Simulation.Run(main, limit);
         else
             main().GetAwaiter().GetResult();
+    }
+
+    /// <summary>
+    /// Makes a congestion control algorithm of your own available to all hosts: programs choose it by
+    /// <see cref="LinnetSocket.CongestionControl"/> or <c>TCP_CONGESTION</c>, hosts by <c>net.ipv4.tcp_congestion_control</c>.
+    /// </summary>
+    /// <param name="name">Its name: 1 to 15 printable ASCII characters without blanks.</param>
+    /// <param name="create">Makes the object for a connection; must not wait.</param>
+    /// <param name="options">Who may choose it, and what it wants; the defaults when not given.</param>
+    /// <exception cref="ArgumentException">The name is not one, or is taken.</exception>
+    public void AddCongestionControl(
+        string name, Func<CongestionControl> create, CongestionControlOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(create);
+        using KernelEntry entry = Machine.Enter();
+        ManagedCongestionOps ops = new(name, create, options ?? new CongestionControlOptions());
+        int err = TcpCong.TcpRegisterCongestionControl(Machine, ops);
+        if (err < 0)
+            throw new ArgumentException(err == -EEXIST ? $"{name} is taken" : $"{name} cannot be a name", nameof(name));
     }
 
     /// <summary>Ends the network. What its programs still wait for does not happen any more.</summary>

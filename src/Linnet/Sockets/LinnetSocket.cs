@@ -1,7 +1,9 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Linnet.Kernel;
+using Linnet.Kernel.Net.Ipv4;
 using File = Linnet.Kernel.Fs.File;
 using KernelSocket = Linnet.Kernel.Net.Socket;
 
@@ -76,6 +78,23 @@ public sealed partial class LinnetSocket : IDisposable
     {
         get => GetOption(IPPROTO_TCP, TCP_NODELAY) != 0;
         set => SetOption(IPPROTO_TCP, TCP_NODELAY, value ? 1 : 0);
+    }
+
+    /// <summary>The name of the congestion control algorithm (<c>TCP_CONGESTION</c>), as <c>cubic</c>.</summary>
+    /// <exception cref="LinnetSocketException">
+    /// <c>ENOENT</c> when there is none of that name, <c>EPERM</c> for one that needs <c>CAP_NET_ADMIN</c>.
+    /// </exception>
+    public string CongestionControl
+    {
+        get
+        {
+            byte[] name = new byte[TcpCong.TCP_CA_NAME_MAX];
+            int length = name.Length;
+            Check(Syscalls.Getsockopt(Handle, IPPROTO_TCP, TCP_CONGESTION, name, ref length));
+            return Encoding.ASCII.GetString(name).TrimEnd('\0');
+        }
+
+        set => Check(Syscalls.Setsockopt(Handle, IPPROTO_TCP, TCP_CONGESTION, Encoding.ASCII.GetBytes(value)));
     }
 
     /// <summary>Whether a local address in <c>TIME_WAIT</c> can be bound (<c>SO_REUSEADDR</c>).</summary>

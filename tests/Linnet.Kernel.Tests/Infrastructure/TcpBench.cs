@@ -56,6 +56,9 @@ internal sealed class TcpBench : IDisposable
 
     public Machine Machine => network.Machine;
 
+    /// <summary>The device that leads to the peer.</summary>
+    public NetDevice Device => tun.Dev;
+
     public long Drops => Ipv4.TcpStatistics[TcpMib.InErrs];
 
     /// <summary>Whether disposing looks for leaks; off for tests that break off in the middle.</summary>

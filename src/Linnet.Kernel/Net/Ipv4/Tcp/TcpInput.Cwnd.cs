@@ -6,9 +6,13 @@ namespace Linnet.Kernel.Net.Ipv4;
 /// <content>The congestion window: growth, and reduction in proportion to what is delivered (RFC 6937).</content>
 public static partial class TcpInput
 {
-    /// <summary>First congestion window, in segments (RFC 6928).</summary>
+    /// <summary>First congestion window, in segments: what the route says (<c>RTAX_INITCWND</c>), or ten (RFC 6928).</summary>
     [Linux("tcp_init_cwnd")]
-    public static uint TcpInitCwnd(TcpSock tp) => Math.Min(TCP_INIT_CWND, tp.SndCwndClamp);
+    public static uint TcpInitCwnd(TcpSock tp)
+    {
+        uint cwnd = tp.SkDstCache?.Metric(RTAX_INITCWND) ?? 0;
+        return Math.Min(cwnd != 0 ? cwnd : TCP_INIT_CWND, tp.SndCwndClamp);
+    }
 
     /// <summary>Reduces the window without a loss: a local queue is full, or ECN says so (RFC 3168).</summary>
     [Linux("tcp_enter_cwr")]

@@ -387,7 +387,7 @@ public static partial class TcpInput
         TcpInitMetrics(tp);
 
         // RFC 6928 section 2: a SYN that was lost leaves a window of one segment.
-        tp.TcpSndCwndSet(tp.TotalRetrans > 1 && tp.UndoMarker != 0 ? 1u : TCP_INIT_CWND);
+        tp.TcpSndCwndSet(tp.TotalRetrans > 1 && tp.UndoMarker != 0 ? 1u : TcpInitCwnd(tp));
         tp.SndCwndStamp = tp.TcpClockCache;
         if (!tp.IcskCaInitialized)
             TcpCong.TcpInitCongestionControl(tp);

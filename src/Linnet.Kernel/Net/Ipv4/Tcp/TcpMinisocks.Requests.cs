@@ -13,13 +13,13 @@ public static partial class TcpMinisocks
         int fullSpace = listener.TcpFullSpace;
         ushort mss = TcpOutput.TcpMssClamp(listener, dst.Advmss);
         uint clamp = listener.WindowClamp;
-        req.RskWindowClamp = clamp;
+        req.RskWindowClamp = clamp != 0 ? clamp : dst.Metric(RTAX_WINDOW);
         // A receive buffer that the user fixed limits the window from the start.
         if ((listener.SkUserlocks & SockUserLocks.Rcvbuf) != 0 && (req.RskWindowClamp > fullSpace || req.RskWindowClamp == 0))
             req.RskWindowClamp = (uint)fullSpace;
         TcpOutput.TcpSelectInitialWindow(
             listener, fullSpace, (uint)(mss - (req.TstampOk ? TCPOLEN_TSTAMP_ALIGNED : 0)), ref req.RskWindowClamp,
-            req.WscaleOk, 0, out req.RskRcvWnd, out req.RcvWscale);
+            req.WscaleOk, dst.Metric(RTAX_INITRWND), out req.RskRcvWnd, out req.RcvWscale);
     }
 
     /// <summary>The window of a SYN-ACK, which is not scaled (<c>tcp_synack_window</c>).</summary>

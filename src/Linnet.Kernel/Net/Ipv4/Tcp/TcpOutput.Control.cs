@@ -84,11 +84,14 @@ public static partial class TcpOutput
         tp.Advmss = TcpMssClamp(tp, dst.Advmss);
         TcpInput.TcpInitializeRcvMss(tp);
         uint fullSpace = (uint)tp.TcpFullSpace;
+        if (tp.WindowClamp == 0)
+            tp.WindowClamp = dst.Metric(RTAX_WINDOW);
         if ((tp.SkUserlocks & SockUserLocks.Rcvbuf) != 0 && (tp.WindowClamp > fullSpace || tp.WindowClamp == 0))
             tp.WindowClamp = fullSpace;
         int optionLen = tp.RxOpt.TsRecentStamp != 0 ? tp.TcpHeaderLen - Tcphdr.Size : 0;
         TcpSelectInitialWindow(
-            tp, tp.TcpFullSpace, (uint)(tp.Advmss - optionLen), ref tp.WindowClamp, ipv4.SysctlTcpWindowScaling, 0,
+            tp, tp.TcpFullSpace, (uint)(tp.Advmss - optionLen), ref tp.WindowClamp, ipv4.SysctlTcpWindowScaling,
+            dst.Metric(RTAX_INITRWND),
             out tp.RcvWnd, out tp.RxOpt.RcvWscale);
         tp.RcvSsthresh = tp.RcvWnd;
         tp.SkErr = 0;
