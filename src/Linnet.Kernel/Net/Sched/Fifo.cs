@@ -15,8 +15,9 @@ public abstract class Fifo : Qdisc
     {
     }
 
+    // One that would not take a packet must not pass it by the queue either (fifo_init).
     /// <inheritdoc/>
-    protected override bool CanBypass => true;
+    protected override bool CanBypass => Limit >= 1;
 
     /// <inheritdoc/>
     private protected override SkBuff? Dequeue()
@@ -89,6 +90,9 @@ public sealed class Bfifo : Fifo
 
     /// <inheritdoc/>
     public override QdiscOptions Dump => new BfifoOptions { Limit = Limit };
+
+    /// <inheritdoc/>
+    protected override bool CanBypass => Limit >= Dev.Mtu + Dev.HardHeaderLen;
 
     /// <inheritdoc/>
     private protected override int ChangeLocked(QdiscOptions options)
