@@ -37,6 +37,7 @@ public sealed class Loopback : NetDeviceOps
     public override int StartXmit(SkBuff skb, NetDevice dev)
     {
         int length = skb.Len;
+        TxTimestamp.SkbTxTimestamp(skb);
         skb.Orphan();
         skb.Tstamp = 0;
         skb.Protocol = Eth.EthTypeTrans(skb, dev);

@@ -106,6 +106,7 @@ public sealed class Tun : NetDeviceOps
     {
         if (Transmit is { } transmit)
         {
+            TxTimestamp.SkbTxTimestamp(skb);
             Interlocked.Increment(ref dev.Stats.TxPackets);
             Interlocked.Add(ref dev.Stats.TxBytes, skb.Len);
             transmit(skb.Data);

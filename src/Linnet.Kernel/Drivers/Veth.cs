@@ -67,6 +67,7 @@ public sealed class Veth : NetDeviceOps
     public override int StartXmit(SkBuff skb, NetDevice dev)
     {
         int length = skb.Len;
+        TxTimestamp.SkbTxTimestamp(skb);
         if (dev.Priv is NetDevice peer && DevForwardSkb(skb, peer))
         {
             Interlocked.Increment(ref dev.Stats.TxPackets);

@@ -30,7 +30,7 @@ internal static class Exceptions
     /// <summary>Options that the host may have and Linnet has not: it answers as for one that it does not know.</summary>
     public static readonly (int Level, int Name, string Why)[] Options =
     [
-        (SOL_SOCKET, SO_TIMESTAMPING_OLD, "stamps at transmission and of hardware are refused"),
+        (SOL_SOCKET, SO_TIMESTAMPING_OLD, "stamps of hardware clocks and at completion, and statistics with stamps, are refused"),
         (SOL_SOCKET, SO_TIMESTAMPING_NEW, "the same"),
         (IPPROTO_IP, IP_IPSEC_POLICY, "IPsec is not there"),
         (IPPROTO_IP, IP_XFRM_POLICY, "the same"),

@@ -39,6 +39,8 @@ public static partial class Dev
     {
         NetDevice dev = skb.Dev!;
         skb.ResetMacHeader();
+        if ((skb.TxFlags & TxTimestamp.SKBTX_SCHED_TSTAMP) != 0)
+            TxTimestamp.SkbTstampTx(skb, skb.Sk, SCM_TSTAMP_SCHED);
         if (dev.Qdisc is { } qdisc)
             return qdisc.XmitSkb(skb);
         if (dev.IsUp)

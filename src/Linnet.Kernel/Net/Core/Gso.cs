@@ -75,6 +75,7 @@ public static class Gso
         skb.ShareRange(segment, offset, length);
         segment.GsoSize = segment.GsoSegs = 0;
         segment.GsoType = GsoType.None;
+        segment.TxFlags = 0;
         segment.CsumStart = segment.TransportHeader;
         segment.Truesize = SkBuff.TruesizeOf(Headroom + headers.Length + length);
         return segment;

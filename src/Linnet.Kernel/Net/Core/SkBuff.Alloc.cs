@@ -124,6 +124,8 @@ public sealed partial class SkBuff
         SkbIif = 0;
         Mark = Priority = Hash = 0;
         Flags = 0;
+        TxFlags = 0;
+        Tskey = 0;
         Peeked = false;
         IgnoreDf = false;
         ControlBuffer = default;
@@ -148,6 +150,8 @@ public sealed partial class SkBuff
         to.Priority = Priority;
         to.Hash = Hash;
         to.Flags = Flags;
+        to.TxFlags = TxFlags;
+        to.Tskey = Tskey;
         to.Peeked = false;
         to.IgnoreDf = IgnoreDf;
         to.ControlBuffer = ControlBuffer;

@@ -125,6 +125,12 @@ public sealed partial class SkBuff
     /// <summary>Set when the packet must not be looked at by its neighbour: link header written already, and so on.</summary>
     public byte Flags;
 
+    /// <summary>Which stamps the sender asked for (<c>tx_flags</c>, <c>SKBTX_*</c>).</summary>
+    public byte TxFlags;
+
+    /// <summary>What the sender knows the stamped packet by; of a stream the sequence number of its last byte (<c>tskey</c>).</summary>
+    public uint Tskey;
+
     /// <summary>Whether a reader has seen the empty datagram with <c>MSG_PEEK</c> already.</summary>
     public bool Peeked;
 

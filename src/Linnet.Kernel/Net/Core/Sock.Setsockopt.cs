@@ -15,6 +15,9 @@ public partial class Sock
         | SOF_TIMESTAMPING_TX_HARDWARE | SOF_TIMESTAMPING_OPT_CMSG | SOF_TIMESTAMPING_OPT_TSONLY
         | SOF_TIMESTAMPING_OPT_TX_SWHW | SOF_TIMESTAMPING_OPT_RX_FILTER;
 
+    private const int TxTimestampingHonoured = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED
+        | SOF_TIMESTAMPING_TX_ACK | SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_ID_TCP;
+
     /// <summary>Sets an option of a socket (<c>sock_setsockopt</c>).</summary>
     [Linux("sock_setsockopt")]
     public static int SockSetsockopt(ISocket sock, int level, int optname, Sockptr optval, int optlen) =>
@@ -461,10 +464,20 @@ public partial class Sock
     [Linux("sock_set_timestamping")]
     private int SockSetTimestamping(int optname, int val)
     {
-        if ((val & ~TimestampingHonoured) != 0)
+        int honoured = TimestampingHonoured | (SkcFamily is AF_INET or AF_INET6 ? TxTimestampingHonoured : 0);
+        if ((val & ~honoured) != 0)
         {
-            Machine.Unsupported.Add(RequestKind.SocketOption, SOL_SOCKET, optname, val & ~TimestampingHonoured);
+            Machine.Unsupported.Add(RequestKind.SocketOption, SOL_SOCKET, optname, val & ~honoured);
             return -EINVAL;
+        }
+
+        if ((val & SOF_TIMESTAMPING_OPT_ID_TCP) != 0 && (val & SOF_TIMESTAMPING_OPT_ID) == 0)
+            return -EINVAL;
+        if ((val & SOF_TIMESTAMPING_OPT_ID) != 0 && (SkTsflags & SOF_TIMESTAMPING_OPT_ID) == 0)
+        {
+            if (!FirstTimestampKey((val & SOF_TIMESTAMPING_OPT_ID_TCP) != 0, out uint key))
+                return -EINVAL;
+            Volatile.Write(ref SkTskey, (int)key);
         }
 
         SkTsflags = (uint)val;
@@ -474,6 +487,16 @@ public partial class Sock
         else
             SockDisableTimestamp(SockFlags.TimestampingRxSoftware);
         return 0;
+    }
+
+    /// <summary>Where the numbers of stamped sends begin (<c>SOF_TIMESTAMPING_OPT_ID</c>).</summary>
+    /// <param name="afterWritten">Of a stream, behind what was written (<c>SOF_TIMESTAMPING_OPT_ID_TCP</c>).</param>
+    /// <param name="key">The number.</param>
+    /// <returns>False when a stream has no connection yet.</returns>
+    protected virtual bool FirstTimestampKey(bool afterWritten, out uint key)
+    {
+        key = 0;
+        return true;
     }
 
     /// <summary>Has packets stamped as they arrive, for as long as any socket wants it (<c>sock_enable_timestamp</c>).</summary>

@@ -162,6 +162,7 @@ public static partial class IpOutput
         cork.Tos = ipc.Tos;
         cork.Mark = ipc.Mark;
         cork.Priority = ipc.Priority;
+        cork.Tsflags = ipc.Tsflags;
         return 0;
     }
 
@@ -199,6 +200,7 @@ public static partial class IpOutput
             skb.ResetNetworkHeader();
             skb.ResetTransportHeader(fragheaderlen);
             skb.Put(fragheaderlen + transhdrlen);
+            TxTimestamp.SkbSetupTxTimestamp(skb, inet, cork.Tsflags);
             length -= transhdrlen;
             cork.Length += transhdrlen;
         }

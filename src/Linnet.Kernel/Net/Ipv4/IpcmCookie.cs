@@ -90,8 +90,8 @@ public struct InetCork
     /// <summary>Payload of each segment; 0 for none.</summary>
     public ushort GsoSize;
 
-    /// <summary>Timestamping flags for the first fragment.</summary>
-    public byte TxFlags;
+    /// <summary>Stamps that are asked for, <c>SOF_TIMESTAMPING_*</c>.</summary>
+    public uint Tsflags;
 }
 
 /// <summary>Copies a piece of a datagram's data into a packet (the <c>getfrag</c> argument of <c>ip_append_data</c>).</summary>

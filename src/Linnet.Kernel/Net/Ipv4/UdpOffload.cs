@@ -51,6 +51,7 @@ public sealed class UdpOffload : NetOffload
         skb.Pull(Udphdr.Size);
         SkBuff first = Gso.SkbSegment(skb);
         skb.Push(Udphdr.Size);
+        first.TxFlags = skb.TxFlags;
         for (SkBuff? segment = first; segment != null; segment = segment.Next)
         {
             int length = segment.Len - (segment.TransportHeader - segment.DataOffset);

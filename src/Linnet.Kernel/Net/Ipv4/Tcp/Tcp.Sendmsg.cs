@@ -29,8 +29,9 @@ public static partial class Tcp
             return -EOPNOTSUPP;
         TcpRate.TcpRateCheckAppLimited(tp);
         int err = tp.SkState is TCP_ESTABLISHED or TCP_CLOSE_WAIT ? 0 : NotConnected(tp);
+        uint tsflags = tp.SkTsflags;
         if (err == 0 && msg.MsgControllen != 0)
-            err = SockCmsgSend(tp, msg);
+            err = SockCmsgSend(tp, msg, ref tsflags);
         long copied = 0;
         int mssNow = 0;
         int sizeGoal = 0;
@@ -48,6 +49,10 @@ public static partial class Tcp
             TcpRemoveEmptySkb(tp);
         if (copied > 0)
         {
+            // A call that will wait and go on is stamped by its last byte.
+            if (tsflags != 0 && (err != -EAGAIN || (flags & MSG_DONTWAIT) != 0))
+                TcpTxTimestamp(tp, tsflags);
+
             // A writer that waits for room has to have all sent that he has; else his own flags count.
             if (err == -EAGAIN)
                 TcpPush(tp, flags & ~MSG_MORE, mssNow, TCP_NAGLE_PUSH, sizeGoal);
@@ -317,8 +322,21 @@ public static partial class Tcp
         return err;
     }
 
+    // The packet with the last byte that was queued is marked.
+    [Linux("tcp_tx_timestamp")]
+    private static void TcpTxTimestamp(TcpSock tp, uint tsflags)
+    {
+        if (tp.SkWriteQueue.Last is not { } skb)
+            return;
+        skb.TxFlags |= TxTimestamp.SockTxTimestamp(tsflags);
+        if ((tsflags & SOF_TIMESTAMPING_TX_ACK) != 0)
+            skb.TcpCb.TxstampAck = true;
+        if ((tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK) != 0)
+            skb.Tskey = skb.TcpCb.Seq + (uint)skb.Len - 1;
+    }
+
     [Linux("sock_cmsg_send", "net/core/sock.c")]
-    private static int SockCmsgSend(TcpSock tp, MsgHdr msg)
+    private static int SockCmsgSend(TcpSock tp, MsgHdr msg, ref uint tsflags)
     {
         const int OnStack = 512;
         Span<byte> control = msg.MsgControllen <= OnStack ? stackalloc byte[OnStack] : new byte[msg.MsgControllen];
@@ -328,7 +346,6 @@ public static partial class Tcp
         CmsgReader reader = new(control);
         uint mark = tp.SkMark;
         uint priority = tp.SkPriority;
-        uint tsflags = tp.SkTsflags;
         int more;
         while ((more = reader.Next()) > 0)
         {

@@ -27,6 +27,7 @@ public static partial class TcpInput
         CleanState state = new() { Reord = tp.SndNxt, FullyAcked = true, Flag = sack.Flag };
         while (tp.RtxQueue.First is { } skb && AckHead(tp, skb, ref state, ref sack))
         {
+            TcpAckTstamp(tp, skb, priorSndUna);
             if (!state.FullyAcked)
                 break;
             if (skb == tp.RetransmitSkbHint)
@@ -133,6 +134,15 @@ public static partial class TcpInput
         }
 
         return true;
+    }
+
+    // The byte that the sender wanted to know of was acknowledged now.
+    [Linux("tcp_ack_tstamp")]
+    private static void TcpAckTstamp(TcpSock tp, SkBuff skb, uint priorSndUna)
+    {
+        if (!skb.TcpCb.TxstampAck || TcpSeq.Before(skb.Tskey, priorSndUna) || !TcpSeq.Before(skb.Tskey, tp.SndUna))
+            return;
+        TxTimestamp.SkbTstampTx(skb, tp, SCM_TSTAMP_ACK);
     }
 
     // Segments of a large packet that are acknowledged are cut off.

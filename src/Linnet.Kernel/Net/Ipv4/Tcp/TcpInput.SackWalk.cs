@@ -138,6 +138,7 @@ public static partial class TcpInput
 
         to.TcpFlags |= tcb.TcpFlags;
         to.Eor = tcb.Eor;
+        TcpOutput.TcpSkbCollapseTstamp(prev, skb);
         to.TxDeliveredMstamp = 0;
         tp.TcpRtxQueueUnlinkAndFree(skb);
         tp.NetIncStats(LinuxMib.TCPSackMerged);

@@ -31,7 +31,25 @@ public sealed class TcpOffload : NetOffload
         uint seq = first.Tcphdr.Seq;
         for (SkBuff? segment = first; segment != null; segment = segment.Next)
             seq = MendHeader(segment, seq, segment == first, segment.Next == null);
+        if ((skb.TxFlags & TxTimestamp.SKBTX_ANY_TSTAMP) != 0)
+            TcpGsoTstamp(first, skb);
         return first;
+    }
+
+    // The stamp is of the last byte that it was asked for, and goes with the segment that has it.
+    [Linux("tcp_gso_tstamp")]
+    private static void TcpGsoTstamp(SkBuff first, SkBuff gsoSkb)
+    {
+        uint end = first.Tcphdr.Seq;
+        for (SkBuff? segment = first; segment != null; segment = segment.Next)
+        {
+            end += (uint)gsoSkb.GsoSize;
+            if (!TcpSeq.Before(gsoSkb.Tskey, end))
+                continue;
+            segment.TxFlags |= (byte)(gsoSkb.TxFlags & TxTimestamp.SKBTX_ANY_TSTAMP);
+            segment.Tskey = gsoSkb.Tskey;
+            return;
+        }
     }
 
     // FIN and PSH belong to the last segment, CWR to the first (RFC 3168 6.1.2).

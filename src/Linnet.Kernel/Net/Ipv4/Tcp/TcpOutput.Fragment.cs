@@ -40,8 +40,9 @@ public static partial class TcpOutput
         from.EndSeq = to.Seq;
         from.TcpFlags &= unchecked((ushort)~(TCPHDR_FIN | TCPHDR_PSH));
         from.Eor = false;
-        from.TxstampAck = false;
+        to.TxstampAck = false;
         skb.Split(buff, len);
+        TcpFragmentTstamp(skb, buff);
         buff.Tstamp = skb.Tstamp;
         buff.IpSummed = ChecksumState.Partial;
 
@@ -91,8 +92,36 @@ public static partial class TcpOutput
         skb.TcpCb.EndSeq = next.TcpCb.EndSeq;
         skb.TcpCb.TcpFlags |= next.TcpCb.TcpFlags;
         skb.TcpCb.Eor = next.TcpCb.Eor;
+        TcpSkbCollapseTstamp(skb, next);
         tp.SkWriteQueue.Unlink(next);
         tp.TcpWmemFreeSkb(next);
+    }
+
+    private static bool TcpHasTxTstamp(SkBuff skb) =>
+        skb.TcpCb.TxstampAck || (skb.TxFlags & TxTimestamp.SKBTX_ANY_TSTAMP) != 0;
+
+    /// <summary>A packet was cut: its stamp goes with the byte that it is of.</summary>
+    [Linux("tcp_fragment_tstamp")]
+    private static void TcpFragmentTstamp(SkBuff skb, SkBuff second)
+    {
+        if (!TcpHasTxTstamp(skb) || TcpSeq.Before(skb.Tskey, second.TcpCb.Seq))
+            return;
+        second.TxFlags |= (byte)(skb.TxFlags & TxTimestamp.SKBTX_ANY_TSTAMP);
+        skb.TxFlags &= unchecked((byte)~TxTimestamp.SKBTX_ANY_TSTAMP);
+        (skb.Tskey, second.Tskey) = (second.Tskey, skb.Tskey);
+        second.TcpCb.TxstampAck = skb.TcpCb.TxstampAck;
+        skb.TcpCb.TxstampAck = false;
+    }
+
+    /// <summary>A packet took another in: also its stamp.</summary>
+    [Linux("tcp_skb_collapse_tstamp")]
+    internal static void TcpSkbCollapseTstamp(SkBuff skb, SkBuff next)
+    {
+        if (!TcpHasTxTstamp(next))
+            return;
+        skb.TxFlags |= (byte)(next.TxFlags & TxTimestamp.SKBTX_ANY_TSTAMP);
+        skb.Tskey = next.Tskey;
+        skb.TcpCb.TxstampAck |= next.TcpCb.TxstampAck;
     }
 
     /// <summary>Takes acknowledged bytes off the beginning of a packet of the retransmission queue.</summary>
@@ -166,6 +195,7 @@ public static partial class TcpOutput
         tcb.TcpFlags |= from.TcpFlags;
         tcb.Sacked |= (byte)(from.Sacked & TCPCB_EVER_RETRANS);
         tcb.Eor = from.Eor;
+        TcpSkbCollapseTstamp(skb, next);
 
         // The memory stays charged: it moved from one packet to the other.
         int moved = next.Truesize - SkBuff.TruesizeOverhead;

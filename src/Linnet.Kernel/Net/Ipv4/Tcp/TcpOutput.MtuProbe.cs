@@ -115,6 +115,7 @@ public static partial class TcpOutput
                 to.EndSeq = from.EndSeq;
                 to.TcpFlags |= from.TcpFlags;
                 to.Eor = from.Eor;
+                TcpSkbCollapseTstamp(probe, skb);
                 tp.SkWriteQueue.Unlink(skb);
                 tp.TcpWmemFreeSkb(skb);
                 continue;

@@ -8,4 +8,11 @@ public sealed partial class TcpSock
 
     /// <summary>Index of the device that <c>SkRxDst</c> is for.</summary>
     public int SkRxDstIfindex;
+
+    /// <inheritdoc/>
+    protected override bool FirstTimestampKey(bool afterWritten, out uint key)
+    {
+        key = afterWritten ? WriteSeq : SndUna;
+        return (1 << SkState & (TCPF_CLOSE | TCPF_LISTEN)) == 0;
+    }
 }
