@@ -87,6 +87,9 @@ internal sealed class Terminal
         return new Terminal(Console.Out, Console.Error, isRich ? console : null);
     }
 
+    /// <summary>One that writes its lines to standard error, plainly: standard output is the program's that is run.</summary>
+    public Terminal ToError() => new(Error, Error, null);
+
     /// <summary>Plain text into the writers given, for tests.</summary>
     public static Terminal ForWriters(TextWriter output, TextWriter error) => new(output, error, null);
 

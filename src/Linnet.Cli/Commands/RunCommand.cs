@@ -3,9 +3,18 @@ using Linnet.Cli.Run;
 
 namespace Linnet.Cli.Commands;
 
-/// <summary><c>linnet run</c>: a program of the host's, unmodified, with Linnet's sockets.</summary>
+/// <summary><c>linnet run</c>: a program of the computer's, unmodified, with Linnet's sockets.</summary>
 internal static class RunCommand
 {
+    private const string About = """
+        Run a program with Linnet's sockets: it, and all that it starts, is on a host of a network of its own.
+
+        No root is needed, and the program is not changed. Its files, terminal and signals are this computer's; its
+        IPv4 sockets are Linnet's. The host is 10.0.2.15; what it sends elsewhere goes out by this computer's own
+        sockets. This computer's loopback is found under the name host.linnet. Unix sockets and the like stay this
+        computer's. The exit status is the program's.
+        """;
+
     /// <summary>Makes the command.</summary>
     public static Command Create(Terminal terminal)
     {
@@ -14,17 +23,48 @@ internal static class RunCommand
             Arity = ArgumentArity.OneOrMore,
             Description = "The program and its arguments, behind --.",
         };
-        Option<bool> noEgress = new("--no-egress") { Description = "No way out of the network." };
-        Command command = new("run", "Run a program with Linnet's sockets.") { noEgress, program };
-        command.SetAction(async (parsed, cancellation) =>
+        Option<bool> noEgress = new("--no-egress") { Description = "Give the network no way out." };
+        Option<string[]> publish = new("--publish")
         {
-            RunOptions options = new()
-            {
-                Program = parsed.GetValue(program)!,
-                Egress = !parsed.GetValue(noEgress),
-            };
-            return await new ProgramRunner(terminal, options).RunAsync();
-        });
+            HelpName = "HOSTPORT:PORT",
+            Description = "Carry connections to this computer's HOSTPORT (ADDRESS:HOSTPORT; 127.0.0.1 by default) to the program's PORT.",
+        };
+        Option<string?> link = new("--link")
+        {
+            HelpName = "WORDS",
+            Description = "Treat packets as netem does: 'delay 50ms 5ms loss 1% reorder 25% duplicate 1% corrupt 0.1% rate 20mbit'.",
+        };
+        Option<FileInfo?> pcap = new("--pcap") { HelpName = "FILE", Description = "Write the packets to FILE, as pcapng." };
+        Option<TraceDetail> trace = new("--trace")
+        {
+            HelpName = "calls|tree",
+            Arity = ArgumentArity.ZeroOrOne,
+            CustomParser = result => result.Tokens is [var token] ? ParseDetail(token.Value) : TraceDetail.Tree,
+            Description = "Show each call as a tree through the layers, and the packets; --trace=calls shows a line a call.",
+        };
+        Option<string?> policy = new("--policy") { HelpName = "FILE", Description = "Hold the program to a security policy." };
+        Option<bool> report = new("--report") { Description = "Say at the end what the program asked for that Linnet lacks." };
+        Option<ulong?> seed = new("--seed") { HelpName = "N", Description = "Begin random numbers with N." };
+        Command command = new("run", About) { program, noEgress, publish, link, pcap, trace, policy, report, seed };
+        command.SetAction(async (parsed, _) => await new ProgramRunner(terminal, new RunOptions
+        {
+            Program = parsed.GetValue(program)!,
+            Egress = !parsed.GetValue(noEgress),
+            Publish = [.. (parsed.GetValue(publish) ?? []).Select(PublishedAddress.Parse)],
+            Link = parsed.GetValue(link),
+            Pcap = parsed.GetValue(pcap),
+            Trace = parsed.GetValue(trace),
+            Policy = parsed.GetValue(policy),
+            Report = parsed.GetValue(report),
+            Seed = parsed.GetValue(seed),
+        }).RunAsync());
         return command;
     }
+
+    private static TraceDetail ParseDetail(string text) => text switch
+    {
+        "calls" => TraceDetail.Calls,
+        "tree" => TraceDetail.Tree,
+        _ => throw new UsageException($"--trace is calls or tree, not '{text}'"),
+    };
 }

@@ -127,26 +127,9 @@ internal sealed class TraceMachine : IDisposable
 
     private void LoadPolicy(string path)
     {
-        var module = new PolicyModule(ReadPolicy(path));
+        var module = new PolicyModule(PolicyFile.Read(path));
         module.Refusing += refusal => refusals.Add(refusal.ToString());
         Lsm.SecurityAddHooks(machine, module);
-    }
-
-    private static Policy ReadPolicy(string path)
-    {
-        try
-        {
-            return Policy.Parse(System.IO.File.ReadAllText(path), path);
-        }
-        catch (PolicySyntaxException e)
-        {
-            string more = e.Errors.Count > 1 ? $" (and {e.Errors.Count - 1} more)" : "";
-            throw new UsageException(e.Errors[0] + more);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UsageException($"cannot read the policy {path}: {e.Message.TrimEnd('.')}");
-        }
     }
 
     private Cred Credentials(TraceMachineOptions options)

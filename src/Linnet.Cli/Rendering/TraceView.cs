@@ -7,6 +7,8 @@ namespace Linnet.Cli.Rendering;
 /// <param name="terminal">Where to.</param>
 internal sealed class TraceView(Terminal terminal)
 {
+    private const string CallPrefix = "__x64_sys_";
+
     /// <summary>Whether each function's C# file is printed beside its Linux file.</summary>
     public bool ShowSource { get; init; }
 
@@ -16,11 +18,17 @@ internal sealed class TraceView(Terminal terminal)
     /// <summary>How many levels of calls are printed.</summary>
     public int Depth { get; init; } = int.MaxValue;
 
+    /// <summary>Whether only the system calls themselves are printed, as strace does.</summary>
+    public bool OnlyCalls { get; init; }
+
+    /// <summary>What stands in front of each tree.</summary>
+    public string Prefix { get; init; } = "";
+
     /// <summary>Prints trees, one after the other.</summary>
     public void Print(IEnumerable<TraceNode> roots)
     {
-        foreach (TraceNode root in roots)
-            Print(root, "", "", 1);
+        foreach (TraceNode root in roots.Where(root => !OnlyCalls || !root.Call.InSoftirq))
+            Print(root, Prefix, "", 1);
     }
 
     private void Print(TraceNode node, string first, string rest, int level)
@@ -32,7 +40,8 @@ internal sealed class TraceView(Terminal terminal)
             line.Add(string.Create(CultureInfo.InvariantCulture, $"{call.EnteredAt / 1000.0,12:F3} "), Ink.Faint);
         if (call.InSoftirq && call.Parent is null or { InSoftirq: false })
             line.Add("[softirq] ", Ink.Accent);
-        line.Add(call.Point.Symbol, isRefusal ? Ink.Bad : Ink.Strong).Add("(");
+        string symbol = OnlyCalls ? call.Point.Symbol.Replace(CallPrefix, "", StringComparison.Ordinal) : call.Point.Symbol;
+        line.Add(symbol, isRefusal ? Ink.Bad : Ink.Strong).Add("(");
         for (int i = 0; i < call.Arguments.Count; i++)
         {
             TraceValue argument = call.Arguments[i];
@@ -41,14 +50,15 @@ internal sealed class TraceView(Terminal terminal)
 
         line.Add(")");
         AddResult(line, call);
-        line.Add("  " + call.Point.File, Ink.Faint);
+        if (!OnlyCalls)
+            line.Add("  " + call.Point.File, Ink.Faint);
         if (ShowSource)
             line.Add(string.Create(CultureInfo.InvariantCulture, $"  {call.Point.SourceFile}:{call.Point.SourceLine}"), Ink.Faint);
-        int hidden = level < Depth ? 0 : node.Walk().Count() - 1;
+        int hidden = level < Depth || OnlyCalls ? 0 : node.Walk().Count() - 1;
         if (hidden > 0)
             line.Add(string.Create(CultureInfo.InvariantCulture, $"  +{hidden} {(hidden == 1 ? "call" : "calls")}"), Ink.Faint);
         terminal.Write(line);
-        if (level >= Depth)
+        if (level >= Depth || OnlyCalls)
             return;
 
         for (int i = 0; i < node.Children.Count; i++)

@@ -1,19 +1,18 @@
 using System.Collections;
 using System.ComponentModel;
+using System.Net;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Linnet.Cli.Commands;
+using Linnet.Diagnostics;
+using Linnet.Kernel;
+using Linnet.Kernel.Security;
+using Linnet.Kernel.Trace.Beauty;
 using Linnet.Linux;
+using static Linnet.Kernel.Uapi.Errno;
+using static Linnet.Kernel.Uapi.SignalH;
 
 namespace Linnet.Cli.Run;
-
-/// <summary>What <c>linnet run</c> was asked for.</summary>
-internal sealed class RunOptions
-{
-    /// <summary>The program and its arguments.</summary>
-    public required string[] Program { get; init; }
-
-    /// <summary>Whether the network has a way out.</summary>
-    public bool Egress { get; init; } = true;
-}
 
 /// <summary>Runs a program on a host of its own.</summary>
 /// <param name="terminal">Where errors go.</param>
@@ -32,15 +31,46 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
     /// <returns>Its exit status.</returns>
     public async Task<int> RunAsync()
     {
-        using Network network = new();
+        await using FileStream? capture = CaptureFile.Open(options.Pcap);
+        using Network network = new(new NetworkOptions { Seed = options.Seed, Capture = capture });
         Host host = network.AddHost("linnet"), outside = network.AddHost("gateway");
-        network.Connect(host, HostAddress, outside, GatewayAddress);
+        Link link = network.Connect(host, HostAddress, outside, GatewayAddress);
         host.AddRoute(IPNetworkAddress.Parse("0.0.0.0/0"), outside.Address);
+        Impair(link);
+        if (options.Policy != null)
+            Restrict(network, options.Policy);
         NameTable names = new();
         names.Add(host.Name, host.Address);
         await using Gateway gateway = new(outside, names, options.Egress);
         using LoopbackResolver resolver = new(host, gateway);
-        using Supervisor supervisor = new();
+        CallTrace? trace = options.Trace == TraceDetail.None ? null : new CallTrace(terminal.ToError(), options.Trace);
+        using PacketLog? packets = options.Trace == TraceDetail.Tree ? new PacketLog(trace!.Add) : null;
+        foreach (HostInterface end in host.Interfaces)
+            packets?.Watch(end.Device);
+        List<PublishedPort> ports = [];
+        try
+        {
+            foreach (PublishedAddress published in options.Publish)
+                ports.Add(PublishedPort.Open(published.Outside, outside, new IPEndPoint(host.Address, published.Port)));
+            using Supervisor supervisor = new() { Observer = trace };
+            int status = await RunAsync(supervisor, host);
+            if (options.Report)
+                Report(network);
+            return status;
+        }
+        catch (SocketException e)
+        {
+            throw new FailureException($"cannot publish a port: {e.Message}");
+        }
+        finally
+        {
+            foreach (PublishedPort port in ports)
+                await port.DisposeAsync();
+        }
+    }
+
+    private async Task<int> RunAsync(Supervisor supervisor, Host host)
+    {
         LinuxProgram program;
         try
         {
@@ -55,7 +85,7 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
         catch (Win32Exception e)
         {
             terminal.Error.WriteLine($"linnet: {e.Message}");
-            return e.NativeErrorCode == Kernel.Uapi.Errno.ENOENT ? NotFound : NotExecutable;
+            return e.NativeErrorCode == ENOENT ? NotFound : NotExecutable;
         }
 
         using (program)
@@ -66,6 +96,47 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
             return status;
         }
     }
+
+    private void Impair(Link link)
+    {
+        if (options.Link == null)
+            return;
+        foreach (HostInterface end in new[] { link.One, link.Other })
+        {
+            TcResult result = Tc.Run(end.Host.Namespace, $"qdisc replace dev {end.Name} root netem {options.Link}");
+            if (result.ExitStatus != 0)
+                throw new UsageException($"--link: {result.Error.Trim().Split('\n')[0]}");
+        }
+    }
+
+    private void Restrict(Network network, string path)
+    {
+        PolicyModule module = new(PolicyFile.Read(path));
+        module.Refusing += refusal => terminal.Error.WriteLine($"linnet: {refusal}");
+        Lsm.SecurityAddHooks(network.Machine, module);
+    }
+
+    private void Report(Network network)
+    {
+        IReadOnlyList<(UnsupportedRequests.Request Request, long Count)> missing = network.Machine.Unsupported.Snapshot();
+        terminal.Error.WriteLine(missing.Count == 0
+            ? "linnet: the program asked for nothing that Linnet lacks"
+            : "linnet: the program asked for, and did not get:");
+        foreach ((UnsupportedRequests.Request request, long count) in missing)
+            terminal.Error.WriteLine($"  {Describe(request)}{(count > 1 ? $" ({count} times)" : "")}");
+    }
+
+    private static string Describe(UnsupportedRequests.Request request) => request.Kind switch
+    {
+        RequestKind.Syscall => $"system call {request.First} {request.Text}",
+        RequestKind.Family => $"family {Names.Family(request.First)}",
+        RequestKind.Protocol =>
+            $"protocol {Names.Protocol(request.First, request.Third)} of {Names.Family(request.First)}, {Names.SockType(request.Second)}",
+        RequestKind.SocketOption => $"option {Names.Option(request.First, request.Second)} at {Names.Level(request.First)}",
+        RequestKind.Ioctl => $"ioctl {Names.Ioctl(request.First)}",
+        RequestKind.Flag => $"flag {request.Second:#x} of system call {request.First}",
+        _ => $"module {request.Text}",
+    };
 }
 
 /// <summary>Lets the program decide what signals do. Those of the terminal's keys reach it without help.</summary>
@@ -81,7 +152,7 @@ internal sealed class SignalForwarding : IDisposable
             .. new[] { PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, context =>
             {
                 context.Cancel = true;
-                program.Signal(signal == PosixSignal.SIGTERM ? Kernel.Uapi.SignalH.SIGTERM : Kernel.Uapi.SignalH.SIGHUP);
+                program.Signal(signal == PosixSignal.SIGTERM ? SIGTERM : SIGHUP);
             })),
         ];
 

@@ -65,7 +65,7 @@ internal sealed unsafe partial class SupervisedCalls
         return result;
     }
 
-    private static long? ReceiveAgain(in SeccompCall call, HostProcess process, DatagramShadow shadow, int fd)
+    private long? ReceiveAgain(in SeccompCall call, HostProcess process, DatagramShadow shadow, int fd)
     {
         int theirs = process.Take(fd);
         if (theirs < 0)

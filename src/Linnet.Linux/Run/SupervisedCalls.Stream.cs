@@ -1,4 +1,3 @@
-using Linnet.Kernel.Arch.X86;
 using static Linnet.Linux.Native;
 
 namespace Linnet.Linux;
@@ -171,7 +170,7 @@ internal sealed unsafe partial class SupervisedCalls
         {
             connection = claimed;
             if (address != 0
-                && SyscallTable.Invoke(process.Task, __NR_getpeername, (ulong)claimed, address, length) is < 0 and var error)
+                && Invoke(process, __NR_getpeername, (ulong)claimed, address, length) is < 0 and var error)
             {
                 shadow.Owner.Close(claimed);
                 return error;
@@ -179,8 +178,8 @@ internal sealed unsafe partial class SupervisedCalls
         }
         else
         {
-            connection = SyscallTable.Invoke(
-                process.Task, __NR_accept4, (ulong)shadow.Fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+            connection = Invoke(
+                process, __NR_accept4, (ulong)shadow.Fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         }
 
         if (shadow.State == StreamState.Listening && theirs >= 0)
@@ -198,7 +197,7 @@ internal sealed unsafe partial class SupervisedCalls
         return Give(call, process, (int)connection, SOCK_STREAM, flags, StreamState.Connected);
     }
 
-    private static long Shutdown(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
+    private long Shutdown(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
     {
         if (shadow.State != StreamState.Connected)
             return Ask(call, process, shadow);
@@ -241,7 +240,7 @@ internal sealed unsafe partial class SupervisedCalls
         });
     }
 
-    private static long ReceiveOnStream(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
+    private long ReceiveOnStream(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
     {
         (int flags, _) = Shape(call, process);
         if ((flags & (MSG_OOB | MSG_ERRQUEUE)) != 0 || shadow.State is StreamState.Fresh or StreamState.Listening)

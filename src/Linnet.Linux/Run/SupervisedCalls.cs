@@ -75,8 +75,8 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         process.ReadProgram();
         if (family == AF_NETLINK && protocol != NETLINK_ROUTE)
             return LeftToHost;
-        long fd = SyscallTable.Invoke(
-            process.Task, __NR_socket, (ulong)family, (ulong)(uint)(type | SOCK_NONBLOCK | SOCK_CLOEXEC), (ulong)(uint)protocol);
+        long fd = Invoke(
+            process, __NR_socket, (ulong)family, (ulong)(uint)(type | SOCK_NONBLOCK | SOCK_CLOEXEC), (ulong)(uint)protocol);
         return fd < 0 ? fd : Give(call, process, (int)fd, type & SOCK_TYPE_MASK, type, StreamState.Fresh);
     }
 
@@ -112,10 +112,18 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
     }
 
     /// <summary>Makes a call on Linnet's socket with the program's own arguments; it does not wait.</summary>
-    private static long Ask(in SeccompCall call, HostProcess process, ShadowSocket shadow)
+    private long Ask(in SeccompCall call, HostProcess process, ShadowSocket shadow)
     {
         fixed (ulong* a = call.Arguments)
-            return SyscallTable.Invoke(process.Task, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
+            return Invoke(process, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
+    }
+
+    private long Invoke(HostProcess process, int nr, params ReadOnlySpan<ulong> arguments)
+    {
+        if (supervisor.Observer is not { } observer)
+            return SyscallTable.Invoke(process.Task, nr, arguments);
+        ulong[] copy = arguments.ToArray();
+        return observer.Observe(process, () => SyscallTable.Invoke(process.Task, nr, copy));
     }
 
     /// <summary>Makes a call, and where it would wait and the program lets it, keeps it until it need not.</summary>

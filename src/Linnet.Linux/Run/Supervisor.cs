@@ -41,8 +41,8 @@ internal sealed unsafe class Supervisor : IDisposable
         thread.Start();
     }
 
-    /// <summary>What went wrong in the supervisor itself; a defect of Linnet's.</summary>
-    public Exception? Failure { get; private set; }
+    /// <summary>Sees the calls that programs make on Linnet, or null.</summary>
+    public ICallObserver? Observer { get; init; }
 
     /// <summary>A number that no shadow had before.</summary>
     public uint NextGeneration() => Interlocked.Increment(ref generations);
@@ -218,7 +218,6 @@ internal sealed unsafe class Supervisor : IDisposable
         }
         catch (Exception e)
         {
-            Failure = e;
             Environment.FailFast("the supervisor failed", e);
         }
     }

@@ -1,0 +1,26 @@
+using Linnet.Kernel.Security;
+
+namespace Linnet.Cli;
+
+/// <summary>The file that <c>--policy</c> names.</summary>
+internal static class PolicyFile
+{
+    /// <summary>Reads a policy.</summary>
+    /// <exception cref="UsageException">There is no such file, or it is no policy.</exception>
+    public static Policy Read(string path)
+    {
+        try
+        {
+            return Policy.Parse(File.ReadAllText(path), path);
+        }
+        catch (PolicySyntaxException e)
+        {
+            string more = e.Errors.Count > 1 ? $" (and {e.Errors.Count - 1} more)" : "";
+            throw new UsageException(e.Errors[0] + more);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"cannot read the policy {path}: {e.Message.TrimEnd('.')}");
+        }
+    }
+}

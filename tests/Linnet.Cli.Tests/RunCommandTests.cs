@@ -1,0 +1,83 @@
+using System.Net;
+using System.Net.Sockets;
+using Linnet.Cli.Tests.Infrastructure;
+
+namespace Linnet.Cli.Tests;
+
+/// <summary><c>linnet run</c> as a user sees it.</summary>
+public sealed class RunCommandTests : IDisposable
+{
+    private readonly DirectoryInfo root = Directory.CreateTempSubdirectory("linnet-run-");
+
+    public void Dispose() => root.Delete(recursive: true);
+
+    [Theory]
+    [InlineData(3, "run", "--", "sh", "-c", "exit 3")]
+    [InlineData(127, "run", "--", "no-such-program")]
+    [InlineData(126, "run", "--", "/etc/passwd")]
+    [InlineData(2, "run")]
+    [InlineData(2, "run", "--link", "delay 50xx", "--", "true")]
+    [InlineData(2, "run", "--publish", "80", "--", "true")]
+    [InlineData(2, "run", "--trace=everything", "--", "true")]
+    [InlineData(2, "run", "--policy", "/no/such/file", "--", "true")]
+    public async Task The_exit_status_says_what_happened(int expected, params string[] arguments)
+    {
+        CliRun run = await CliRun.RunAsync(arguments);
+        Assert.Equal(expected, run.Status);
+        Assert.Equal(expected == 3 ? 0 : 1, run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+    }
+
+    [Fact]
+    public async Task A_program_gets_out_and_its_calls_are_shown()
+    {
+        using TcpListener outside = new(IPAddress.Loopback, 0);
+        outside.Start();
+        int port = ((IPEndPoint)outside.LocalEndpoint).Port;
+        Task<string> served = ServeOnceAsync(outside);
+        string page = Path.Combine(root.FullName, "page");
+        FileInfo capture = new(Path.Combine(root.FullName, "out.pcapng"));
+        CliRun run = await CliRun.RunAsync(
+            "run", "--trace=calls", "--report", "--pcap", capture.FullName, "--", "curl", "-s", "-o", page, $"http://host.linnet:{port}/x");
+        Assert.Equal(0, run.Status);
+        Assert.Equal("from outside", await File.ReadAllTextAsync(page));
+        Assert.StartsWith("GET /x ", await served);
+        Assert.Contains("connect(fd: ", run.Error);
+        Assert.Contains("family AF_INET6", run.Error);
+        capture.Refresh();
+        Assert.True(capture.Length > 1000);
+    }
+
+    [Fact]
+    public async Task A_refusal_outside_is_one_inside()
+    {
+        using TcpListener closed = new(IPAddress.Loopback, 0);
+        closed.Start();
+        int port = ((IPEndPoint)closed.LocalEndpoint).Port;
+        closed.Stop();
+        const int CouldNotConnect = 7, CouldNotResolve = 6;
+        Assert.Equal(CouldNotConnect, (await CliRun.RunAsync("run", "--", "curl", "-s", "-m", "20", $"http://host.linnet:{port}/")).Status);
+        Assert.Equal(CouldNotConnect, (await CliRun.RunAsync("run", "--no-egress", "--", "curl", "-s", "-m", "20", "http://192.0.2.1/")).Status);
+        Assert.Equal(CouldNotResolve, (await CliRun.RunAsync("run", "--no-egress", "--", "curl", "-s", "-m", "20", "http://nowhere.test/")).Status);
+    }
+
+    [Fact]
+    public async Task A_policy_holds_the_program()
+    {
+        string policy = Path.Combine(root.FullName, "policy");
+        await File.WriteAllTextAsync(policy, "deny program=curl operation=connect port=81 name=not-there\n");
+        CliRun run = await CliRun.RunAsync("run", "--policy", policy, "--", "curl", "-s", "-m", "20", "http://10.0.2.2:81/");
+        Assert.Equal(7, run.Status);
+        Assert.Contains("not-there", run.Error);
+        Assert.Contains("may not connect 10.0.2.2:81", run.Error);
+    }
+
+    private static async Task<string> ServeOnceAsync(TcpListener listener)
+    {
+        using TcpClient client = await listener.AcceptTcpClientAsync();
+        await using NetworkStream stream = client.GetStream();
+        byte[] request = new byte[4096];
+        int length = await stream.ReadAsync(request);
+        await stream.WriteAsync("HTTP/1.0 200 OK\r\nContent-Length: 12\r\n\r\nfrom outside"u8.ToArray());
+        return System.Text.Encoding.ASCII.GetString(request, 0, length);
+    }
+}
