@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Linnet.Cli.Run;
 
 namespace Linnet.Cli.Commands;
@@ -39,7 +40,7 @@ internal static class RunCommand
         {
             HelpName = "calls|tree",
             Arity = ArgumentArity.ZeroOrOne,
-            CustomParser = result => result.Tokens is [var token] ? ParseDetail(token.Value) : TraceDetail.Tree,
+            CustomParser = ParseDetail,
             Description = "Show each call as a tree through the layers, and the packets; --trace=calls shows a line a call.",
         };
         Option<string?> policy = new("--policy") { HelpName = "FILE", Description = "Hold the program to a security policy." };
@@ -61,10 +62,17 @@ internal static class RunCommand
         return command;
     }
 
-    private static TraceDetail ParseDetail(string text) => text switch
+    private static TraceDetail ParseDetail(ArgumentResult result)
     {
-        "calls" => TraceDetail.Calls,
-        "tree" => TraceDetail.Tree,
-        _ => throw new UsageException($"--trace is calls or tree, not '{text}'"),
-    };
+        switch (result.Tokens)
+        {
+            case [] or [{ Value: "tree" }]:
+                return TraceDetail.Tree;
+            case [{ Value: "calls" }]:
+                return TraceDetail.Calls;
+            default:
+                result.AddError($"--trace is calls or tree, not '{result.Tokens[0].Value}'");
+                return TraceDetail.None;
+        }
+    }
 }
