@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
+using Linnet.Kernel.Uapi;
 
 namespace Linnet.Kernel.Tests.Infrastructure;
 
@@ -122,7 +123,7 @@ internal sealed partial record TcpSegment
         Assert.Equal(IPPROTO_TCP, iph.Protocol);
         Span<byte> segment = packet.AsSpan(iph.HeaderLength);
         ushort sum = Checksum.CsumTcpudpMagic(
-            iph.Saddr, iph.Daddr, segment.Length, IPPROTO_TCP, Checksum.CsumPartial(segment, 0));
+            iph.Saddr, Destination(packet, iph), segment.Length, IPPROTO_TCP, Checksum.CsumPartial(segment, 0));
         Assert.Equal(0, sum);
         Tcphdr th = new(segment);
         flow.LearnFromHost(th);
@@ -149,6 +150,12 @@ internal sealed partial record TcpSegment
         for (int i = 0; i < data.Length; i++)
             data[i] = ByteAt(seq + (uint)i);
     }
+
+    // With a source route, which is the only option of a header here, the last address of the route.
+    private static uint Destination(byte[] packet, Iphdr iph) =>
+        iph.HeaderLength > Iphdr.Size && packet[Iphdr.Size] == IpH.IPOPT_LSRR
+            ? BinaryPrimitives.ReadUInt32BigEndian(packet.AsSpan(Iphdr.Size + packet[Iphdr.Size + 1] - 4))
+            : iph.Daddr;
 
     private static uint Number(string text) => (uint)long.Parse(text, CultureInfo.InvariantCulture);
 

@@ -350,18 +350,37 @@ public sealed class TcpRequirementTests
     {
         using TcpBench bench = new();
         bench.Listener();
-        byte[] plain = TcpSegment.Parse("S 0:0(0) win 1000 <mss 1000>").ToPacket(bench.Flow);
 
         // Security (RFC 1108), which nobody understands, and padding.
-        byte[] options = [0x82, 3, 0x61, 0];
-        byte[] packet = [.. plain.AsSpan(0, Iphdr.Size), .. options, .. plain.AsSpan(Iphdr.Size)];
-        packet[0] = 0x46;
-        BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(2), (ushort)packet.Length);
-        packet[10] = packet[11] = 0;
-        BinaryPrimitives.WriteUInt16BigEndian(
-            packet.AsSpan(10), Checksum.CsumFold(Checksum.CsumPartial(packet.AsSpan(0, 24), 0)));
-        bench.In(packet);
+        bench.In(WithOptions(bench, "S 0:0(0) win 1000 <mss 1000>", [0x82, 3, 0x61, 0]));
         bench.Out("S. 0:0(0) ack 1");
+    }
+
+    [Fact]
+    public void A_program_may_choose_the_route_of_its_segments()
+    {
+        using TcpBench bench = new();
+        bench.Connecting(fd => Assert.Equal(0, bench.Calls.Setsockopt(fd, SOL_IP, InH.IP_OPTIONS, [131, 7, 4, 192, 0, 2, 254])));
+        bench.Out("S 0:0(0)");
+
+        // To the first hop, with the end of the way in the option.
+        Assert.Equal([192, 0, 2, 254], bench.LastTaken[16..20].ToArray());
+        Assert.Equal([131, 7, 4, 192, 0, 2, 2, 0], bench.LastTaken[20..28].ToArray());
+    }
+
+    [Fact]
+    public void An_answer_goes_back_the_way_that_its_SYN_was_sent()
+    {
+        using TcpBench bench = new();
+        bench.Calls.Host.SetSysctl("net.ipv4.conf.all.accept_source_route", "1");
+        bench.Calls.Host.SetSysctl("net.ipv4.conf.tun0.accept_source_route", "1");
+        bench.Listener();
+
+        // A route that has been travelled: the pointer is behind the last address.
+        bench.In(WithOptions(bench, "S 0:0(0) win 1000 <mss 1000>", [131, 7, 8, 192, 0, 2, 254, 0]));
+        bench.Out("S. 0:0(0) ack 1");
+        Assert.Equal([192, 0, 2, 254], bench.LastTaken[16..20].ToArray());
+        Assert.Equal([131, 7, 4, 192, 0, 2, 2], bench.LastTaken[20..27].ToArray());
     }
 
     [Fact]
@@ -389,6 +408,19 @@ public sealed class TcpRequirementTests
         bench.Calls.Task.SignalSent = signals.Add;
         Assert.Equal(0, bench.Calls.Fcntl(fd, F_SETOWN, bench.Calls.Task.Pid));
         return signals;
+    }
+
+    // The peer's segment with options in its IP header.
+    private static byte[] WithOptions(TcpBench bench, string segment, byte[] options)
+    {
+        byte[] plain = TcpSegment.Parse(segment).ToPacket(bench.Flow);
+        byte[] packet = [.. plain.AsSpan(0, Iphdr.Size), .. options, .. plain.AsSpan(Iphdr.Size)];
+        packet[0] = (byte)(0x45 + options.Length / 4);
+        BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(2), (ushort)packet.Length);
+        packet[10] = packet[11] = 0;
+        Span<byte> header = packet.AsSpan(0, Iphdr.Size + options.Length);
+        BinaryPrimitives.WriteUInt16BigEndian(header[10..], Checksum.CsumFold(Checksum.CsumPartial(header, 0)));
+        return packet;
     }
 
     private static uint AnswerTo(TcpBench bench, ushort port)
