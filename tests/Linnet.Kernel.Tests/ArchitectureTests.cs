@@ -18,6 +18,8 @@ public class ArchitectureTests
         ["Net/Core"] = ["Kernel", "Fs", "Security"],
         ["Net"] = ["Kernel", "Fs", "Security", "Net/Core"],
         ["Net/Ethernet"] = ["Kernel", "Net/Core"],
+        ["Net/Bridge"] = ["Kernel", "Net/Core", "Net/Ethernet"],
+        ["Net/Vlan"] = ["Kernel", "Net/Core", "Net/Ethernet"],
         ["Net/Sched"] = ["Kernel", "Net/Core"],
         ["Net/Netfilter"] = ["Kernel", "Net/Core"],
         ["Net/Packet"] = ["Kernel", "Fs", "Security", "Net/Core", "Net"],

@@ -27,7 +27,7 @@ public sealed class Loopback : NetDeviceOps
             NoQueue = true,
             Broadcast = new byte[ETH_ALEN],
             Features = NetdevFeatures.HwCsum | NetdevFeatures.Sg | NetdevFeatures.Tso | NetdevFeatures.GsoUdpL4
-                | NetdevFeatures.Lltx | NetdevFeatures.Loopback,
+                | NetdevFeatures.Lltx | NetdevFeatures.Loopback | NetdevFeatures.VlanChallenged,
         };
         return Dev.RegisterNetdev(dev);
     }

@@ -83,7 +83,8 @@ public sealed class PcapngWriter : IDisposable
             if (!output.CanWrite)
                 return;
             int linkLength = skb.DataOffset - skb.MacHeader;
-            int packetLength = linkLength + skb.Len;
+            int tagLength = skb.VlanTagPresent ? IfVlan.VLAN_HLEN : 0;
+            int packetLength = tagLength + linkLength + skb.Len;
             ulong time = (ulong)(epoch + machine.Clock.Now);
             Begin(EnhancedPacketBlock);
             Put32((uint)interfaceId);
@@ -92,14 +93,26 @@ public sealed class PcapngWriter : IDisposable
             Put32((uint)packetLength);
             Put32((uint)packetLength);
             Span<byte> packet = Room(packetLength);
-            skb.MacHeaderSpan[..linkLength].CopyTo(packet);
-            skb.CopyBits(0, packet[linkLength..]);
-            FinishChecksum(skb, packet);
+            Span<byte> untagged = packet[tagLength..];
+            skb.MacHeaderSpan[..linkLength].CopyTo(untagged);
+            skb.CopyBits(0, untagged[linkLength..]);
+            FinishChecksum(skb, untagged);
+            if (tagLength != 0)
+                WriteTag(skb, packet);
             Pad();
             Option(2, [(byte)(outgoing ? 2 : 1), 0, 0, 0]);
             EndOptions();
             End();
         }
+    }
+
+    // So does a VLAN tag that is carried beside the frame.
+    private static void WriteTag(SkBuff skb, Span<byte> packet)
+    {
+        const int typeOffset = 2 * ETH_ALEN;
+        packet.Slice(IfVlan.VLAN_HLEN, typeOffset).CopyTo(packet);
+        BinaryPrimitives.WriteUInt16BigEndian(packet[typeOffset..], skb.VlanProto);
+        BinaryPrimitives.WriteUInt16BigEndian(packet[(typeOffset + 2)..], skb.VlanTci);
     }
 
     // A checksum that a device would have filled in stands in the file as it would stand on the wire.

@@ -57,7 +57,7 @@ public sealed class Tun : NetDeviceOps
                 HardHeaderLen = 0,
                 DevAddr = [],
                 Broadcast = [],
-                Features = NetdevFeatures.Lltx,
+                Features = NetdevFeatures.Lltx | NetdevFeatures.VlanChallenged,
                 TxQueueLen = ReadQueueSize,
             };
         return Net.Core.Dev.RegisterNetdev(tun.Dev);

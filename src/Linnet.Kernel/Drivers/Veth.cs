@@ -100,14 +100,14 @@ public sealed class Veth : NetDeviceOps
         DevAddr = Eth.EthRandomAddr(net.Machine.Random),
         NoQueue = true,
         Features = NetdevFeatures.HwCsum | NetdevFeatures.Sg | NetdevFeatures.Tso | NetdevFeatures.GsoUdpL4
-            | NetdevFeatures.Lltx,
+            | NetdevFeatures.Lltx | NetdevFeatures.HwVlanTx,
     };
 
     // The packet leaves one namespace and comes in by a device of another: it keeps nothing of the first.
     [Linux("__dev_forward_skb", "net/core/dev.c")]
     private static bool DevForwardSkb(SkBuff skb, NetDevice peer)
     {
-        if (!peer.IsUp || skb.Len > peer.Mtu + ETH_HLEN && !skb.IsGso)
+        if (!peer.IsUp || skb.Len > peer.Mtu + ETH_HLEN + IfVlan.VLAN_HLEN && !skb.IsGso)
         {
             Interlocked.Increment(ref peer.Stats.RxDropped);
             skb.Free();

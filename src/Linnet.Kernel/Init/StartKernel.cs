@@ -1,10 +1,12 @@
 using Linnet.Kernel.Drivers;
 using Linnet.Kernel.Fs;
 using Linnet.Kernel.Net;
+using Linnet.Kernel.Net.Bridge;
 using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
 using Linnet.Kernel.Net.Packet;
 using Linnet.Kernel.Net.Sched;
+using Linnet.Kernel.Net.Vlan;
 using Linnet.Kernel.Security;
 using Linnet.Kernel.Trace;
 
@@ -47,6 +49,8 @@ public static class StartKernel
     private static void DeviceInitcalls(Machine machine)
     {
         NetCore.Of(machine).RegisterPernetSubsys(new LoopbackNetOps());
+        Vlan8021Q.VlanProtoInit(machine);
+        BrIf.BrInit(machine);
         machine.Modules.MakeAvailable("af_packet", () => new PacketModule(), "net-pf-17");
     }
 

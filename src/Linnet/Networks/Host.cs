@@ -2,8 +2,11 @@ using System.Net;
 using System.Net.Sockets;
 using Linnet.Kernel;
 using Linnet.Kernel.Fs;
+using Linnet.Kernel.Net.Bridge;
 using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
+using Linnet.Kernel.Net.Vlan;
+using Linnet.Kernel.Uapi;
 
 namespace Linnet;
 
@@ -246,6 +249,39 @@ public sealed class Host
         end.AddAddress(address);
         Network.Capture(end);
         return tun;
+    }
+
+    /// <summary>Adds a VLAN over an interface (<c>ip link add link DEV type vlan id ID</c>): an interface whose frames are tagged.</summary>
+    /// <param name="below">The interface that carries the frames; another VLAN for two tags (QinQ).</param>
+    /// <param name="id">The VLAN, 0 to 4094.</param>
+    /// <param name="address">Its address; null for none.</param>
+    /// <param name="serviceTag">Whether tags are those of providers (IEEE 802.1ad) rather than of customers (IEEE 802.1Q).</param>
+    /// <returns>The interface, which is up, named as the one below with <c>.ID</c> behind it.</returns>
+    /// <exception cref="InvalidOperationException">The VLAN is there already, or the interface cannot carry VLANs.</exception>
+    public HostInterface AddVlan(HostInterface below, int id, IPNetworkAddress? address = null, bool serviceTag = false)
+    {
+        using KernelEntry entry = Network.Machine.Enter();
+        ushort protocol = (ushort)(serviceTag ? IfEtherH.ETH_P_8021AD : IfEtherH.ETH_P_8021Q);
+        Check(Vlan8021Q.VlanNewlink(below.Device, null, protocol, id, out NetDevice? dev), $"add VLAN {id} to {below.Name}");
+        HostInterface vlan = new(this, dev!);
+        vlan.Up();
+        if (address is { } given)
+            vlan.AddAddress(given);
+        return vlan;
+    }
+
+    /// <summary>Adds a bridge, which is up (<c>ip link add NAME type bridge</c>).</summary>
+    /// <param name="name">Its name, at most 15 bytes; a <c>%d</c> becomes the lowest free number.</param>
+    /// <param name="ports">Interfaces that become its ports.</param>
+    /// <exception cref="InvalidOperationException">The name is taken, or an interface cannot be a port.</exception>
+    public HostBridge AddBridge(string name = "br%d", params ReadOnlySpan<HostInterface> ports)
+    {
+        using KernelEntry entry = Network.Machine.Enter();
+        Check(BrIf.BrAddBridge(Namespace, name, out NetBridge? made), $"add the bridge {name}");
+        HostBridge bridge = new(this, made!);
+        foreach (HostInterface port in ports)
+            bridge.AddPort(port);
+        return bridge;
     }
 
     internal static void Check(int result, string what)

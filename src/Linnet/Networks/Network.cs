@@ -72,21 +72,15 @@ public sealed class Network : IDisposable
     /// <param name="mtu">Largest packet in bytes.</param>
     public Link Connect(Host one, string oneAddress, Host other, string otherAddress, int mtu = 1500)
     {
-        using KernelEntry entry = Machine.Enter();
-        Host.Check(
-            Veth.VethNewlink(one.Namespace, "eth%d", other.Namespace, "eth%d", out NetDevice dev, out NetDevice peer),
-            "make a pair of devices");
-        Link link = new(new HostInterface(one, dev), new HostInterface(other, peer));
-        foreach ((HostInterface end, string address) in new[] { (link.One, oneAddress), (link.Other, otherAddress) })
-        {
-            end.SetMtu(mtu);
-            end.Up();
-            end.AddAddress(IPNetworkAddress.Parse(address));
-        }
-
-        Capture(link.One);
+        Link link = Wire(one, other, mtu);
+        link.One.AddAddress(IPNetworkAddress.Parse(oneAddress));
+        link.Other.AddAddress(IPNetworkAddress.Parse(otherAddress));
         return link;
     }
+
+    /// <summary>Adds an Ethernet switch without ports.</summary>
+    /// <param name="name">Its name, which is also that of its interfaces in captures.</param>
+    public Switch AddSwitch(string name) => new(this, name);
 
     /// <summary>
     /// Runs async code to its end: in virtual time together with everything else in the network, in real time by blocking the
@@ -130,6 +124,24 @@ public sealed class Network : IDisposable
             host.End();
         capture?.Dispose();
         realTime?.Dispose();
+    }
+
+    /// <summary>A cable between new interfaces, which are up and have no addresses.</summary>
+    internal Link Wire(Host one, Host other, int mtu)
+    {
+        using KernelEntry entry = Machine.Enter();
+        Host.Check(
+            Veth.VethNewlink(one.Namespace, "eth%d", other.Namespace, "eth%d", out NetDevice dev, out NetDevice peer),
+            "make a pair of devices");
+        Link link = new(new HostInterface(one, dev), new HostInterface(other, peer));
+        foreach (HostInterface end in new[] { link.One, link.Other })
+        {
+            end.SetMtu(mtu);
+            end.Up();
+        }
+
+        Capture(link.One);
+        return link;
     }
 
     internal void Capture(HostInterface end) => capture?.Capture(end.Device, $"{end.Host.Name}:{end.Name}");

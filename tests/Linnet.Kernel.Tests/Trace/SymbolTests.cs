@@ -22,6 +22,8 @@ public partial class SymbolTests
         ("lib/", ["Kernel", "Net/Core", "Net/Ipv4/Tcp"]),
         ("mm/", ["Kernel"]),
         ("net/", ["Net"]),
+        ("net/8021q/", ["Net/Vlan"]),
+        ("net/bridge/", ["Net/Bridge"]),
         ("net/core/", ["Net/Core"]),
         ("net/ethernet/", ["Net/Ethernet"]),
         ("net/ipv4/", ["Net/Ipv4"]),

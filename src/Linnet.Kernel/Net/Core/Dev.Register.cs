@@ -189,6 +189,25 @@ public static partial class Dev
         return 0;
     }
 
+    /// <summary>Has a handler see all frames of a device first (<c>netdev_rx_handler_register</c>).</summary>
+    /// <returns>0, or -EBUSY when there is one.</returns>
+    [Linux("netdev_rx_handler_register")]
+    internal static int NetdevRxHandlerRegister(NetDevice dev, RxHandler handler)
+    {
+        lock (dev.Net.Devices)
+        {
+            if (dev.RxHandler != null)
+                return -EBUSY;
+            dev.RxHandler = handler;
+        }
+
+        return 0;
+    }
+
+    /// <summary>Takes the handler away (<c>netdev_rx_handler_unregister</c>).</summary>
+    [Linux("netdev_rx_handler_unregister")]
+    internal static void NetdevRxHandlerUnregister(NetDevice dev) => dev.RxHandler = null;
+
     /// <summary>The link came up (<c>netif_carrier_on</c>).</summary>
     public static void NetifCarrierOn(NetDevice dev) => SetCarrier(dev, on: true);
 
@@ -238,7 +257,7 @@ public static partial class Dev
     }
 
     [Linux("call_netdevice_notifiers")]
-    private static void CallNetdeviceNotifiers(NetdevEvent what, NetDevice dev)
+    internal static void CallNetdeviceNotifiers(NetdevEvent what, NetDevice dev)
     {
         foreach (NetdevNotifier notifier in dev.Net.Core.Notifiers)
             notifier.Call(what, dev);

@@ -74,6 +74,8 @@ public static partial class Dev
     [Linux("validate_xmit_skb")]
     internal static SkBuff? ValidateXmitSkb(SkBuff skb, NetDevice dev)
     {
+        if (skb.VlanTagPresent && (dev.Features & NetdevFeatures.HwVlanTx) == 0)
+            IfVlan.VlanHwaccelPushInside(skb);
         if (skb.IsGso && NetifNeedsGso(skb, dev))
             return SegmentForDevice(skb, dev);
         if (skb.IpSummed == ChecksumState.Partial && (dev.Features & NetdevFeatures.HwCsum) == 0)
@@ -114,14 +116,60 @@ public static partial class Dev
     [Linux("netif_receive_skb")]
     public static int NetifReceiveSkb(SkBuff skb)
     {
-        NetDevice dev = skb.Dev!;
-        skb.SkbIif = dev.Ifindex;
-        skb.ResetNetworkHeader();
-        skb.TransportHeader = skb.NetworkHeader;
-        foreach (PacketTap tap in dev.Taps)
-            tap.Packet(skb, dev, outgoing: false);
-        if (dev.Net.Core.FindPacketType(skb.Protocol) is { } handler)
-            return handler.Func(skb, dev);
+        SkBuff? current = skb;
+        while (current is { } packet)
+        {
+            NetDevice dev = packet.Dev!;
+            packet.SkbIif = dev.Ifindex;
+            packet.ResetNetworkHeader();
+            packet.TransportHeader = packet.NetworkHeader;
+            if (IfVlan.EthTypeVlan(packet.Protocol) && !IfVlan.SkbVlanUntag(packet))
+                return Drop(packet, dev);
+            foreach (PacketTap tap in dev.Taps)
+                tap.Packet(packet, dev, outgoing: false);
+            if (packet.VlanTagPresent && (VlanReceive(ref current) || current == null))
+                continue;
+            RxHandlerResult handled = dev.RxHandler?.Handle(packet) ?? RxHandlerResult.Pass;
+            if (handled == RxHandlerResult.Consumed)
+                return NET_RX_SUCCESS;
+            if (handled == RxHandlerResult.Another || (packet.VlanTagPresent && (ForgetTag(ref current) || current == null)))
+                continue;
+            return dev.Net.Core.FindPacketType(packet.Protocol) is { } type ? type.Func(packet, dev) : Drop(packet, dev);
+        }
+
+        return NET_RX_SUCCESS;
+    }
+
+    private static bool VlanReceive(ref SkBuff? skb) => skb!.Dev!.Vlans is { } vlans && vlans.DoReceive(ref skb);
+
+    // No VLAN device wanted the packet: it is for nobody here, unless the tag has only a priority. Behind such a tag there may be
+    // another one.
+    private static bool ForgetTag(ref SkBuff? skb)
+    {
+        SkBuff packet = skb!;
+        while (packet.VlanTagId == 0 && IfVlan.EthTypeVlan(packet.Protocol))
+        {
+            IfVlan.VlanHwaccelClearTag(packet);
+            if (!IfVlan.SkbVlanUntag(packet))
+            {
+                Drop(packet, packet.Dev!);
+                skb = null;
+                return false;
+            }
+
+            bool received = VlanReceive(ref skb);
+            if (received || skb == null)
+                return received;
+        }
+
+        if (packet.VlanTagId != 0)
+            packet.PktType = PACKET_OTHERHOST;
+        IfVlan.VlanHwaccelClearTag(packet);
+        return false;
+    }
+
+    private static int Drop(SkBuff skb, NetDevice dev)
+    {
         Interlocked.Increment(ref dev.Stats.RxDropped);
         skb.Free();
         return NET_RX_DROP;

@@ -26,7 +26,7 @@ public static class Gso
     [Linux("__skb_gso_segment")]
     public static SkBuff? SkbGsoSegment(SkBuff skb, NetdevFeatures features)
     {
-        PacketOffload? offload = skb.Dev!.Net.Core.FindOffload(skb.Protocol);
+        PacketOffload? offload = skb.Dev!.Net.Core.FindOffload(IfVlan.VlanGetProtocol(skb));
         if (offload == null)
             return null;
         int macLen = skb.NetworkHeader - skb.DataOffset;

@@ -26,6 +26,12 @@ public enum NetdevFeatures : uint
 
     /// <summary>Hands packets back to this machine (<c>NETIF_F_LOOPBACK</c>).</summary>
     Loopback = 1 << 5,
+
+    /// <summary>Puts VLAN tags into frames itself, or hands them on beside them (<c>NETIF_F_HW_VLAN_*TAG_TX</c>).</summary>
+    HwVlanTx = 1 << 6,
+
+    /// <summary>Cannot carry VLANs (<c>NETIF_F_VLAN_CHALLENGED</c>).</summary>
+    VlanChallenged = 1 << 7,
 }
 
 /// <summary>Counters of a device (<c>struct rtnl_link_stats64</c>); each is atomic.</summary>
@@ -146,6 +152,18 @@ public sealed class NetDevice
 
     /// <summary>Captures and packet sockets that see all packets of the device.</summary>
     public PacketTap[] Taps { get; internal set; } = [];
+
+    /// <summary>Sees frames before the protocols do, or null (<c>rx_handler</c>).</summary>
+    public RxHandler? RxHandler { get; internal set => Volatile.Write(ref field, value); }
+
+    /// <summary>The device that this one is a part of, as a bridge, or null (<c>netdev_master_upper_dev_get</c>).</summary>
+    public NetDevice? Master { get; internal set; }
+
+    /// <summary>The device that this one lies over, as a VLAN does, or null.</summary>
+    public NetDevice? Lower { get; internal set; }
+
+    /// <summary>The VLANs on the device, or null.</summary>
+    public VlanReceiver? Vlans { get; internal set => Volatile.Write(ref field, value); }
 
     /// <summary>Whether the device is administratively up.</summary>
     public bool IsUp => (Flags & IFF_UP) != 0;

@@ -115,6 +115,7 @@ public sealed partial class SkBuff
         Dev = null;
         Tstamp = 0;
         Protocol = 0;
+        VlanProto = VlanTci = 0;
         PktType = PACKET_HOST;
         IpSummed = ChecksumState.None;
         Csum = 0;
@@ -138,6 +139,8 @@ public sealed partial class SkBuff
         to.Dst = Dst;
         to.Tstamp = Tstamp;
         to.Protocol = Protocol;
+        to.VlanProto = VlanProto;
+        to.VlanTci = VlanTci;
         to.PktType = PktType;
         to.IpSummed = IpSummed;
         to.Csum = Csum;

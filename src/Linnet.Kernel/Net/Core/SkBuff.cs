@@ -86,6 +86,12 @@ public sealed partial class SkBuff
     /// <summary>Layer-3 protocol, <c>ETH_P_*</c>.</summary>
     public ushort Protocol;
 
+    /// <summary>Protocol of the VLAN tag beside the frame, <c>ETH_P_8021Q</c> or <c>ETH_P_8021AD</c>; 0 for no tag.</summary>
+    public ushort VlanProto;
+
+    /// <summary>The tag itself: priority and VLAN number.</summary>
+    public ushort VlanTci;
+
     /// <summary>Whom the link layer addressed, <c>PACKET_*</c>.</summary>
     public byte PktType;
 

@@ -329,6 +329,14 @@ internal static partial class AfPacket
             TpSnaplen = (uint)skb.Len,
             TpNet = (ushort)(skb.NetworkHeader - skb.DataOffset),
         };
+        if (skb.VlanTagPresent)
+        {
+            aux.TpVlanTci = skb.VlanTci;
+            aux.TpVlanTpid = skb.VlanProto;
+            aux.TpStatus |= TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID;
+        }
+
+
         msg.PutCmsg(SOL_PACKET, PACKET_AUXDATA, MemoryMarshal.AsBytes(new ReadOnlySpan<TpacketAuxdata>(in aux)));
     }
 
