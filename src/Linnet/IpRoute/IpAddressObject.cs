@@ -32,7 +32,7 @@ internal static class IpAddressObject
     private static InetAddressConfig Read(NetNamespace net, IpWords words, bool delete)
     {
         InetAddressConfig cfg = new();
-        bool lastAsBroadcast = false, hasLocal = false, hasPeer = false;
+        bool lastAsBroadcast = false, hasLocal = false, hasPeer = false, hasLength = false;
         byte? scope = null;
         string? label = null;
         while (words.More)
@@ -75,17 +75,18 @@ internal static class IpAddressObject
                         throw new IpCommandException(1, $"Error: any valid prefix is expected rather than \"{word}\".");
                     cfg = cfg with { Local = local, PrefixLength = hasPeer ? cfg.PrefixLength : length };
                     hasLocal = true;
+                    hasLength = word.Contains('/', StringComparison.Ordinal);
                     break;
             }
         }
 
         if (cfg.Ifindex == 0)
             throw new IpCommandException(255, "Not enough information: \"dev\" argument is required.");
-        return Complete(net, cfg, delete, hasPeer, lastAsBroadcast, scope, label);
+        return Complete(net, cfg, anyLength: delete && !hasLength, hasPeer, lastAsBroadcast, scope, label);
     }
 
     private static InetAddressConfig Complete(
-        NetNamespace net, InetAddressConfig cfg, bool delete, bool hasPeer, bool lastAsBroadcast, byte? scope, string? label)
+        NetNamespace net, InetAddressConfig cfg, bool anyLength, bool hasPeer, bool lastAsBroadcast, byte? scope, string? label)
     {
         string dev = net.Devices.DevGetByIndex(cfg.Ifindex)!.Name;
         if (label != null && !label.StartsWith(dev, StringComparison.Ordinal))
@@ -94,7 +95,7 @@ internal static class IpAddressObject
             cfg = cfg with { Broadcast = cfg.Local | ~InIfaddr.InetMakeMask(cfg.PrefixLength) };
         return cfg with
         {
-            Address = hasPeer ? cfg.Address : delete ? null : cfg.Local,
+            Address = hasPeer ? cfg.Address : anyLength ? null : cfg.Local,
             PrefixLength = cfg.PrefixLength,
             Scope = scope ?? (byte)(Ipv4Addr.IsLoopback(cfg.Local) ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE),
             Label = label,

@@ -30,6 +30,16 @@ internal static class IpNames
         (RTN_PROHIBIT, "prohibit"), (RTN_THROW, "throw"), (RTN_NAT, "nat"), (RTN_XRESOLVE, "xresolve"),
     ];
 
+    // Differentiated services code points, in the place that they have in the type of service (RFC 2474, 2597, 3246).
+    private static readonly (uint Number, string Name)[] CodePoints =
+    [
+        (0x20, "CS1"), (0x28, "AF11"), (0x30, "AF12"), (0x38, "AF13"), (0x40, "CS2"), (0x48, "AF21"), (0x50, "AF22"), (0x58, "AF23"),
+        (0x60, "CS3"), (0x68, "AF31"), (0x70, "AF32"), (0x78, "AF33"), (0x80, "CS4"), (0x88, "AF41"), (0x90, "AF42"), (0x98, "AF43"),
+        (0xA0, "CS5"), (0xB8, "EF"), (0xC0, "CS6"), (0xE0, "CS7"),
+    ];
+
+    public static string Tos(byte number) => Array.Find(CodePoints, entry => entry.Number == number).Name ?? $"0x{number:x2}";
+
     public static string Table(uint number) => NameOf(Tables, number);
 
     public static string Protocol(uint number) => NameOf(Protocols, number);
@@ -44,10 +54,13 @@ internal static class IpNames
 
     public static byte NextScope(IpWords words) => (byte)Next(words, Scopes, "scope", byte.MaxValue);
 
-    /// <summary>The type of service: a number, hexadecimal without a prefix, as iproute2 reads it.</summary>
+    /// <summary>The type of service: a name, or a number, hexadecimal with or without a prefix, as iproute2 reads it.</summary>
     public static byte NextTos(IpWords words)
     {
         string word = words.Next();
+        int named = Array.FindIndex(CodePoints, entry => entry.Name == word);
+        if (named >= 0)
+            return (byte)CodePoints[named].Number;
         ReadOnlySpan<char> digits = word.StartsWith("0x", StringComparison.OrdinalIgnoreCase) ? word.AsSpan(2) : word;
         return byte.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte tos)
             ? tos

@@ -57,19 +57,21 @@ internal static class IpRouteGet
         if (!hasDestination)
             throw new IpCommandException(1, "need at least a destination address");
         flow.Flowi4Oif = oif?.Ifindex ?? 0;
-        IpCommandException.ThrowIfFailed(Route.InetRtmGetroute(net, ref flow, iif, out Rtable? rt, out FibResult res));
-        Print(rt!, in flow, in res, iif, bySource, output);
+        uint asked = flow.Daddr;
+        IpCommandException.ThrowIfFailed(Route.InetRtmGetroute(net, ref flow, iif, out Rtable? rt, out FibResult res, out uint flags));
+        Print(rt!, flags, asked, in flow, in res, iif, bySource, output);
     }
 
-    private static void Print(Rtable rt, in Flowi4 flow, in FibResult res, NetDevice? iif, bool bySource, IpOutput output)
+    private static void Print(
+        Rtable rt, uint flags, uint asked, in Flowi4 flow, in FibResult res, NetDevice? iif, bool bySource, IpOutput output)
     {
         if (rt.RtType != RTN_UNICAST || output.Details)
             output.Write(IpNames.RouteType(rt.RtType)).Write(" ");
-        output.Write(Ipv4Addr.Text(flow.Daddr)).Write(" ");
+        output.Write(Ipv4Addr.Text(asked)).Write(" ");
         if (bySource)
             output.Write($"from {Ipv4Addr.Text(flow.Saddr)} ");
-        if (flow.Flowi4Tos != 0)
-            output.Write($"tos 0x{flow.Flowi4Tos:x2} ");
+        if (res.Tos != 0)
+            output.Write($"tos {IpNames.Tos(res.Tos)} ");
         if (rt.RtGw4 != 0)
             output.Write($"via {Ipv4Addr.Text(rt.RtGw4)} ");
         output.Write($"dev {rt.Dev.Name} ");
@@ -78,25 +80,31 @@ internal static class IpRouteGet
             output.Write($"table {IpNames.Table(table)} ");
         if (!bySource && iif == null)
             output.Write($"src {Ipv4Addr.Text(flow.Saddr)} ");
+        // The flag for groups has the same bit as this one, and ip cannot tell.
+        if ((flags & RTM_F_OFFLOAD_FAILED) != 0)
+            output.Write("rt_offload_failed ");
         if (flow.Flowi4Mark != 0)
-            output.Write($"mark 0x{flow.Flowi4Mark:x} ");
-        output.Write(string.Create(CultureInfo.InvariantCulture, $"uid {flow.Flowi4Uid} "));
-        output.Write(output.LineBreak).Write("    cache ").Write(CacheFlags(rt));
+            output.Write(string.Create(CultureInfo.InvariantCulture, $"mark {(flow.Flowi4Mark >= 16 ? $"0x{flow.Flowi4Mark:x}" : flow.Flowi4Mark)} "));
+        if (iif == null)
+            output.Write(string.Create(CultureInfo.InvariantCulture, $"uid {flow.Flowi4Uid} "));
+        output.Write(output.LineBreak).Write("    cache ").Write(CacheFlags(flags));
         IpRouteMetrics.Print(rt.Metrics, output);
         if (iif != null)
             output.Write($"iif {iif.Name} ");
         output.Write("\n");
     }
 
-    private static string CacheFlags(Rtable rt)
+    private static string CacheFlags(uint flags)
     {
         List<string> names = [];
-        if ((rt.RtFlags & Rtable.RTCF_LOCAL) != 0)
+        if ((flags & Rtable.RTCF_LOCAL) != 0)
             names.Add("local");
-        if ((rt.RtFlags & Rtable.RTCF_BROADCAST) != 0)
-            names.Add("brd");
-        if ((rt.RtFlags & Rtable.RTCF_MULTICAST) != 0)
+        if ((flags & Rtable.RTCF_MULTICAST) != 0)
             names.Add("mc");
+        if ((flags & Rtable.RTCF_BROADCAST) != 0)
+            names.Add("brd");
+        if ((flags & Rtable.RTCF_DOREDIRECT) != 0)
+            names.Add("redirect");
         return names.Count == 0 ? "" : $"<{string.Join(',', names)}> ";
     }
 

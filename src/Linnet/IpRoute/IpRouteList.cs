@@ -125,7 +125,8 @@ internal sealed class IpRouteList
 
     private IEnumerable<(FibTable Table, uint Prefix, int Length, FibAlias Alias)> Select(NetNamespace net)
     {
-        foreach (FibTable each in net.Ipv4.FibTables)
+        // In the order of Linux's hash table of tables.
+        foreach (FibTable each in net.Ipv4.FibTables.OrderBy(each => each.Id & 255))
         {
             if (table != null && each.Id != table)
                 continue;
@@ -146,8 +147,8 @@ internal sealed class IpRouteList
             return false;
         if (match is { } m && (length > m.Length || ((prefix ^ m.Address) & InIfaddr.InetMakeMask(length)) != 0))
             return false;
-        return (via == null || Array.Exists(fi.Nhs, nh => nh.NhGw == via))
-            && (dev == null || Array.Exists(fi.Nhs, nh => nh.NhDev == dev))
+        return (via == null || (fi.Nhs.Length == 1 && fi.Nh.NhGw == via))
+            && (dev == null || (fi.Nhs.Length == 1 && fi.Nh.NhDev == dev))
             && (protocol == null || fi.FibProtocol == protocol)
             && (scope == null || fi.FibScope == scope)
             && (type == null || alias.Type == type)
@@ -159,11 +160,11 @@ internal sealed class IpRouteList
     private void Print(FibTable from, uint prefix, int length, FibAlias alias, IpOutput output)
     {
         FibInfo fi = alias.Info;
-        if ((alias.Type != RTN_UNICAST || output.Details) && type == null)
+        if (alias.Type != RTN_UNICAST || output.Details)
             output.Write(IpNames.RouteType(alias.Type)).Write(" ");
         output.Write(IpWords.Text(prefix, length)).Write(" ");
         if (alias.Tos != 0)
-            output.Write($"tos 0x{alias.Tos:x2} ");
+            output.Write($"tos {IpNames.Tos(alias.Tos)} ");
         bool single = fi.Nhs.Length == 1;
         if (single && fi.Nh.NhGw != 0 && via == null)
             output.Write($"via {Ipv4Addr.Text(fi.Nh.NhGw)} ");

@@ -34,6 +34,7 @@ internal static class IpRouteMetrics
             RTAX_FEATURES => NextFeatures(words),
             RTAX_RTT or RTAX_RTTVAR or RTAX_RTO_MIN => NextTime(words, metric),
             RTAX_QUICKACK or RTAX_FASTOPEN_NO_COOKIE => NextBool(words, word),
+            RTAX_HOPLIMIT => words.NextByte(word),
             _ => words.NextUint(word),
         };
         // What is called the least timeout always holds against what is measured.

@@ -167,7 +167,7 @@ internal static class IpRuleObject
         if (rule.DstLen != 0)
             Add($"to {IpWords.Text(rule.Dst, rule.DstLen)} ");
         if (rule.Tos != 0)
-            Add($"tos 0x{rule.Tos:x2} ");
+            Add($"tos {IpNames.Tos(rule.Tos)} ");
         if (rule.Mark != 0 || rule.MarkMask is not (null or 0))
             Add($"fwmark 0x{rule.Mark:x}{(rule.MarkMask == uint.MaxValue ? "" : $"/0x{rule.MarkMask:x}")} ");
         if (rule.IifName != null)

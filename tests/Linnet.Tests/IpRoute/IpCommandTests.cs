@@ -192,9 +192,9 @@ public class IpCommandTests
         host.Ip("route add 10.7.0.0/16 via 10.0.0.2 mtu 1400");
         host.Ip("route add blackhole 10.8.0.0/16");
         Assert.Equal("10.7.0.1 via 10.0.0.2 dev eth0 src 10.0.0.1 uid 0 \n    cache mtu 1400 \n", host.Ip("route get 10.7.0.1"));
-        Assert.Equal("local 127.0.0.1 dev lo table local src 127.0.0.1 uid 0 \n    cache <local> \n", host.Ip("route get 127.0.0.1"));
+        Assert.Equal("local 127.0.0.1 dev lo src 127.0.0.1 uid 0 \n    cache <local> \n", host.Ip("route get 127.0.0.1"));
         Assert.Equal(
-            "broadcast 10.0.0.255 dev eth0 table local src 10.0.0.1 uid 0 \n    cache <local,brd> \n", host.Ip("route get 10.0.0.255"));
+            "broadcast 10.0.0.255 dev eth0 src 10.0.0.1 uid 0 \n    cache <local,brd> \n", host.Ip("route get 10.0.0.255"));
         Assert.Equal(new IpResult(2, "", "RTNETLINK answers: Invalid argument"), IpCommand.Run(host.Namespace, "route get 10.8.0.1"));
         Assert.Equal(new IpResult(2, "", "RTNETLINK answers: Network is unreachable"), IpCommand.Run(host.Namespace, "route get 8.8.8.8"));
         Assert.Equal(
@@ -202,7 +202,7 @@ public class IpCommandTests
             IpCommand.Run(host.Namespace, "route get 10.7.0.1 from 10.0.0.2 iif eth0"));
         host.IsForwarding = true;
         Assert.Equal(
-            "10.7.0.1 from 10.0.0.2 via 10.0.0.2 dev eth0 uid 0 \n    cache mtu 1400 iif eth0 \n",
+            "10.7.0.1 from 10.0.0.2 via 10.0.0.2 dev eth0 \n    cache <redirect> mtu 1400 iif eth0 \n",
             host.Ip("route get 10.7.0.1 from 10.0.0.2 iif eth0"));
     }
 }

@@ -312,7 +312,7 @@ public abstract class FibRulesOps<TRule, TFlow, TResult>(NetNamespace net)
     private bool RuleExists(TRule rule, TRule given) =>
         rule.Action == given.Action && rule.Table == given.Table && rule.Pref == given.Pref
         && rule.IifName == given.IifName && rule.OifName == given.OifName && rule.Mark == given.Mark
-        && rule.MarkMask == given.MarkMask && rule.UidRange == given.UidRange && rule.IpProto == given.IpProto
+        && rule.MarkMask == given.MarkMask && rule.SuppressPrefixlen == given.SuppressPrefixlen && rule.UidRange == given.UidRange && rule.IpProto == given.IpProto
         && rule.SportRange == given.SportRange && rule.DportRange == given.DportRange && Compare(rule, given);
 
     [Linux("rule_find")]

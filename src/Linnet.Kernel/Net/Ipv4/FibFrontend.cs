@@ -27,9 +27,7 @@ public static class IpFib
         }
 
         err = LookupMerged(ipv4, in flp, out res, flags);
-        if (err == 0)
-            return 0;
-        if (ipv4.FibDefault is { } last)
+        if (err == -EAGAIN && ipv4.FibDefault is { } last)
             err = last.Lookup(in flp, out res, flags);
         return err == -EAGAIN ? -ENETUNREACH : err;
     }
@@ -42,13 +40,18 @@ public static class IpFib
     private static int LookupMerged(NetnsIpv4 ipv4, in Flowi4 flp, out FibResult res, int flags)
     {
         int err = ipv4.FibLocal.Lookup(in flp, out res, flags);
-        if (res.Fi != null && res.Prefixlen == 32)
-            return err;
-        int mainErr = ipv4.FibMain.Lookup(in flp, out FibResult main, flags);
-        if (main.Fi == null || (res.Fi != null && res.Prefixlen >= main.Prefixlen))
-            return err;
-        res = main;
-        return mainErr;
+        if (res.Fi == null || res.Prefixlen < 32)
+        {
+            int mainErr = ipv4.FibMain.Lookup(in flp, out FibResult main, flags);
+            if (main.Fi != null && (res.Fi == null || res.Prefixlen < main.Prefixlen))
+            {
+                res = main;
+                err = mainErr;
+            }
+        }
+
+        res.Table = ipv4.FibMain;
+        return err;
     }
 }
 

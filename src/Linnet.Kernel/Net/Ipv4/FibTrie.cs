@@ -55,12 +55,12 @@ public sealed class FibTable(uint id)
         return -EAGAIN;
     }
 
-    /// <summary>All routes, by prefix and then by length.</summary>
+    /// <summary>All routes, by prefix; of one prefix the longest first, and of these in the order in which they are tried.</summary>
     public List<(uint Prefix, int Length, FibAlias Alias)> Snapshot()
     {
-        List<(uint, int, FibAlias)> all = [];
+        List<(uint Prefix, int Length, FibAlias Alias)> all = [];
         Collect(Volatile.Read(ref root));
-        return all;
+        return [.. all.OrderBy(route => route.Prefix).ThenByDescending(route => route.Length)];
 
         void Collect(Node? node)
         {
@@ -96,6 +96,7 @@ public sealed class FibTable(uint id)
         res.Prefixlen = node.Length;
         res.Type = fa.Type;
         res.Scope = fa.Info.FibScope;
+        res.Tos = fa.Tos;
         res.Fi = fa.Info;
         res.Nhc = nh;
         res.Table = this;

@@ -296,6 +296,9 @@ public struct FibResult
     /// <summary>Distance of the destination, <c>RT_SCOPE_*</c>.</summary>
     public byte Scope;
 
+    /// <summary>Type of service that the route is for; 0 for all.</summary>
+    public byte Tos;
+
     /// <summary>The route; also set where a lookup answers with the error of the route.</summary>
     public FibInfo? Fi;
 

@@ -92,11 +92,14 @@ public static partial class Route
     /// <param name="iif">The device that the packet would come in by; null for an own one.</param>
     /// <param name="rt">The way.</param>
     /// <param name="res">The route that leads there, as far as there is one.</param>
+    /// <param name="flags"><c>RTCF_*</c> of the way.</param>
     /// <returns>0 or a negative errno.</returns>
     [Linux("inet_rtm_getroute")]
-    public static int InetRtmGetroute(NetNamespace net, ref Flowi4 fl4, NetDevice? iif, out Rtable? rt, out FibResult res)
+    public static int InetRtmGetroute(
+        NetNamespace net, ref Flowi4 fl4, NetDevice? iif, out Rtable? rt, out FibResult res, out uint flags)
     {
         int err;
+        flags = 0;
         Flowi4 asked = fl4;
         if (iif == null)
         {
@@ -105,18 +108,24 @@ public static partial class Route
         else
         {
             SkBuff skb = NewProbe(net, in fl4, iif);
-            err = IpRouteInput(skb, fl4.Daddr, fl4.Saddr, fl4.Flowi4Tos, iif);
+            err = IpRouteInput(skb, fl4.Daddr, fl4.Saddr, fl4.Flowi4Tos, iif) < 0 ? -EINVAL : 0;
             rt = skb.Dst as Rtable;
             skb.Dst = null;
+            if ((skb.IpCb.Flags & InetSkbParm.IPSKB_DOREDIRECT) != 0)
+                flags |= Rtable.RTCF_DOREDIRECT;
             skb.Free();
             if (err == 0 && rt!.Error != 0)
                 err = rt.Error;
         }
 
         asked.Flowi4Iif = iif?.Ifindex ?? Flowi4.LOOPBACK_IFINDEX;
-        asked.Daddr = fl4.Daddr;
-        if (IpFib.FibLookup(net, in asked, out res) != 0)
+        // Of some destinations no table is asked.
+        bool one = asked.Daddr != 0 && !Ipv4Addr.IsLbcast(asked.Daddr) && !Ipv4Addr.IsMulticast(asked.Daddr);
+        bool asks = one || (iif == null && asked is { Daddr: not 0, Flowi4Oif: 0, Saddr: 0 });
+        res = default;
+        if (asks && IpFib.FibLookup(net, in asked, out res) != 0)
             res = default;
+        flags |= rt?.RtFlags ?? 0;
         return err;
     }
 
@@ -199,13 +208,13 @@ public static partial class Route
         {
             devOut = Devinet.IpDevFind(net, fl4.Saddr);
             if (devOut == null)
-                return -EINVAL;
+                return -ENETUNREACH;
             fl4.Flowi4Oif = devOut.Ifindex;
             return 0;
         }
 
         if ((fl4.Flowi4Flags & Flowi4.FLOWI_FLAG_ANYSRC) == 0 && Devinet.IpDevFind(net, fl4.Saddr) == null)
-            return -EINVAL;
+            return -ENETUNREACH;
         return 0;
     }
 

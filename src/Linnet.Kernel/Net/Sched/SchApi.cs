@@ -59,7 +59,11 @@ public static class SchApi
     {
         QdiscRequest request = new()
         {
-            Parent = TC_H_ROOT, Kind = options.Id, Create = true, Replace = true, Configure = _ => options,
+            Parent = TC_H_ROOT,
+            Kind = options.Id,
+            Create = true,
+            Replace = true,
+            Configure = _ => options,
         };
         return TcModifyQdisc(dev, request, out _);
     }
