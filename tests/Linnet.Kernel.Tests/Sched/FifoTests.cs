@@ -25,6 +25,19 @@ public sealed class FifoTests
         Assert.Equal(2, bench.Qdisc.Leaf!.Stats.Drops);
     }
 
+    [Theory]
+    [InlineData("pfifo limit 0")]
+    [InlineData("bfifo limit 0")]
+    [InlineData("pfifo_head_drop limit 0")]
+    public void With_a_limit_of_nothing_nothing_goes(string qdisc)
+    {
+        using QdiscBench bench = new();
+        bench.Tc($"qdisc add dev a root {qdisc}");
+        Assert.Equal(Dev.NET_XMIT_DROP, bench.Send(1, 1000));
+        bench.Run();
+        Assert.Empty(bench.Numbers);
+    }
+
     [Fact]
     public void A_bfifo_holds_its_limit_of_bytes()
     {

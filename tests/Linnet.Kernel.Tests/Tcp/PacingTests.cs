@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Linnet.Kernel.Net.Ipv4;
+using Linnet.Kernel.Net.Sched;
 using Linnet.Kernel.Tests.Infrastructure;
 using Linnet.Kernel.Uapi;
 
@@ -140,6 +141,50 @@ public sealed class PacingTests
         // Records stay apart.
         Assert.Equal([500, 500, 500, 500, 500, 500, 1000, 1000, 1000], bench.TakeAll().Select(segment => segment.Length));
         bench.In(". 1:1(0) ack 10001 win 6000");
+    }
+
+    // --- small queues ---
+
+    /// <summary>Two packets, or a millisecond of the rate; what leaves lets more in.</summary>
+    [Theory]
+    [InlineData(null, 4 * 1024 * 1024, 4, 6)]
+    [InlineData(1_000_000_000, 4 * 1024 * 1024, 19, 20)]
+    [InlineData(1_000_000_000, 1, 2, 20)]
+    public void A_connection_has_no_more_in_the_queues_below_than_allowed(int? rate, int limit, int least, int most)
+    {
+        using TcpBench bench = new(sysctl: ipv4 => ipv4.SysctlTcpLimitOutputBytes = limit);
+        int fd = bench.Accepted(rtt: Rtt);
+        GrowWindow(bench, fd, 20);
+        Tbf tbf = new(bench.Device, new TbfOptions { Rate = 1_000_000, Burst = 1600, Limit = 1_000_000 });
+        bench.Device.Qdisc = tbf;
+        if (rate is { } given)
+            bench.SockOf(fd).SkPacingRate = (ulong)given;
+        bench.Write(fd, 20_000);
+        Assert.InRange(tbf.Qlen + bench.TakeAll().Count, least, most);
+        bench.Wait(100);
+        Assert.InRange(bench.TakeAll().Count, 19, 20);
+        Assert.Equal(0, tbf.Qlen);
+        bench.In(". 1:1(0) ack 30001 win 65535");
+    }
+
+    [Theory]
+    [InlineData(true, new[] { 1000, 1000, 400 })]
+    [InlineData(false, new[] { 1000, 1000, 100, 100, 100, 100 })]
+    public void Small_writes_join_while_packets_wait_below(bool autocorking, int[] lengths)
+    {
+        using TcpBench bench = new(sysctl: ipv4 => ipv4.SysctlTcpAutocorking = autocorking);
+        int fd = bench.Accepted(rtt: Rtt);
+        bench.Set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        bench.Device.Qdisc = new Tbf(bench.Device, new TbfOptions { Rate = 10_000, Burst = 1600, Limit = 1_000_000 });
+        bench.SockOf(fd).SkPacingRate = 1_000_000_000;
+        bench.Write(fd, 1000);
+        bench.Write(fd, 1000);
+        for (int i = 0; i < 4; i++)
+            bench.Write(fd, 100);
+        Assert.Equal(autocorking ? 1 : 0, bench.Count(LinuxMib.TCPAutoCorking));
+        bench.Wait(199);
+        Assert.Equal(lengths, bench.TakeAll().Select(segment => segment.Length));
+        bench.In(". 1:1(0) ack 2401 win 65535");
     }
 
     private static uint[] Seqs(TcpBench bench) => [.. bench.TakeAll().Select(segment => segment.Seq)];

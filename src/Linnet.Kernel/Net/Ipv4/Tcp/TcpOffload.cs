@@ -33,6 +33,7 @@ public sealed class TcpOffload : NetOffload
             seq = MendHeader(segment, seq, segment == first, segment.Next == null);
         if ((skb.TxFlags & TxTimestamp.SKBTX_ANY_TSTAMP) != 0)
             TcpGsoTstamp(first, skb);
+        TcpOutput.ShareOwner(skb, first);
         return first;
     }
 

@@ -105,6 +105,25 @@ public static partial class TcpOutput
         return Volatile.Read(ref tp.SkWmemAlloc) > skb.Truesize;
     }
 
+    /// <summary>A packet was cut into segments: in place of it these are charged to the socket, so that what is below counts on.</summary>
+    internal static void ShareOwner(SkBuff skb, SkBuff first)
+    {
+        if (skb.Destructor != Wfree)
+            return;
+        Sock sk = skb.Sk!;
+        int delta = -skb.Truesize;
+        for (SkBuff? segment = first; segment != null; segment = segment.Next)
+        {
+            segment.Sk = sk;
+            segment.Destructor = Wfree;
+            delta += segment.Truesize;
+        }
+
+        Interlocked.Add(ref sk.SkWmemAlloc, delta);
+        skb.Sk = null;
+        skb.Destructor = null;
+    }
+
     /// <summary>A packet that a device or a queue held is gone: its memory is not charged to the socket any more.</summary>
     [Linux("tcp_wfree")]
     private static void TcpWfree(SkBuff skb)
