@@ -27,7 +27,7 @@ internal sealed class FragQueues
 
     public NetNamespace Net { get; }
 
-    /// <summary>Truesize above which no new datagram is begun (<c>net.ipv4.ipfrag_high_thresh</c>).</summary>
+    /// <summary>Truesize above which no fragment is taken (<c>net.ipv4.ipfrag_high_thresh</c>).</summary>
     public long HighThresh { get; set; } = 4 * 1024 * 1024;
 
     /// <summary>
@@ -52,23 +52,17 @@ internal sealed class FragQueues
     }
 
     /// <summary>Runs <paramref name="action"/> on the queue of a datagram, which is made when there is none.</summary>
-    /// <returns>What the action returned; null when there is no room for a new queue. The packet is the action's.</returns>
+    /// <returns>What the action returned; null when there is no room. The packet is the action's.</returns>
     public SkBuff? WithQueue(in FragKey key, SkBuff skb, Func<FragQueue, SkBuff, SkBuff?> action, out bool noRoom)
     {
         lock (guard)
         {
-            noRoom = false;
+            // Whether the datagram is begun or not: otherwise many that are could be filled without end.
+            noRoom = HighThresh == 0 || memory > HighThresh;
+            if (noRoom)
+                return null;
             if (!queues.TryGetValue(key, out FragQueue? queue))
-            {
-                if (HighThresh == 0 || memory > HighThresh)
-                {
-                    noRoom = true;
-                    return null;
-                }
-
                 queue = InetFragCreate(in key);
-            }
-
             return action(queue, skb);
         }
     }
@@ -81,9 +75,7 @@ internal sealed class FragQueues
         queues.Remove(queue.Key);
         memory -= queue.Truesize;
         queue.Truesize = 0;
-        SkBuff? fragments = queue.First;
-        queue.First = null;
-        return fragments;
+        return queue.TakeAll();
     }
 
     /// <summary>Charges a fragment to its queue. The guard is held.</summary>
@@ -139,8 +131,12 @@ internal sealed class FragQueue
     public readonly FragQueues Fqdir;
     public readonly TimerList Timer;
 
-    /// <summary>The fragments, linked by <see cref="SkBuff.Next"/>; data begins behind the IP header.</summary>
-    public SkBuff? First;
+    // By their offsets.
+    private SkBuff[] sorted = new SkBuff[4];
+    private int count;
+
+    /// <summary>The fragments, in the order of their offsets; data begins behind the IP header.</summary>
+    public ReadOnlySpan<SkBuff> Fragments => sorted.AsSpan(0, count);
 
     /// <summary>Length of the data as far as it is known.</summary>
     public int Len;
@@ -181,19 +177,14 @@ internal sealed class FragQueue
     /// <summary>Where a fragment's data begins in the datagram, kept in its scratch space behind IP's.</summary>
     public static ref int OffsetOf(SkBuff skb) => ref skb.Cb<FragCb>().Offset;
 
-    /// <summary>Puts a fragment in its place.</summary>
+    /// <summary>Puts a fragment in its place: at the end, where most come, or where halving finds it.</summary>
     /// <returns>0, 1 for a duplicate, or -EINVAL for one that overlaps others.</returns>
     [Linux("inet_frag_queue_insert", "net/ipv4/inet_fragment.c")]
     public int Insert(SkBuff skb, int offset, int end)
     {
-        SkBuff? before = null;
-        SkBuff? after = First;
-        while (after != null && OffsetOf(after) < offset)
-        {
-            before = after;
-            after = after.Next;
-        }
-
+        int place = count > 0 && OffsetOf(sorted[count - 1]) < offset ? count : LowerBound(offset);
+        SkBuff? before = place > 0 ? sorted[place - 1] : null;
+        SkBuff? after = place < count ? sorted[place] : null;
         if (after != null && OffsetOf(after) == offset && end <= offset + after.Len)
             return 1;
         if (before != null && OffsetOf(before) + before.Len > offset)
@@ -201,12 +192,42 @@ internal sealed class FragQueue
         if (after != null && OffsetOf(after) < end)
             return -EINVAL;
         OffsetOf(skb) = offset;
-        skb.Next = after;
-        if (before == null)
-            First = skb;
-        else
-            before.Next = skb;
+        if (count == sorted.Length)
+            Array.Resize(ref sorted, count * 2);
+        Array.Copy(sorted, place, sorted, place + 1, count - place);
+        sorted[place] = skb;
+        count++;
         return 0;
+    }
+
+    /// <summary>Hands all fragments over, linked by <see cref="SkBuff.Next"/>.</summary>
+    public SkBuff? TakeAll()
+    {
+        SkBuff? first = null;
+        for (int i = count - 1; i >= 0; i--)
+        {
+            sorted[i].Next = first;
+            first = sorted[i];
+        }
+
+        sorted = [];
+        count = 0;
+        return first;
+    }
+
+    private int LowerBound(int offset)
+    {
+        int low = 0;
+        for (int high = count; low < high;)
+        {
+            int middle = (low + high) >> 1;
+            if (OffsetOf(sorted[middle]) < offset)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        return low;
     }
 
     public static void FreeList(SkBuff? list)

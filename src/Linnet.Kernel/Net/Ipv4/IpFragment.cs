@@ -116,7 +116,7 @@ public static class IpFragment
     [Linux("ip_frag_reasm")]
     private static SkBuff? IpFragReasm(FragQueue qp, SkBuff last, SnmpMib<IpstatsMib> stats)
     {
-        SkBuff head = qp.First!;
+        SkBuff head = qp.Fragments[0];
         int headerLength = head.IpHdr.HeaderLength;
         int total = headerLength + qp.Len;
         int ecn = EcnOf(qp.Ecn);
@@ -132,7 +132,7 @@ public static class IpFragment
         whole.ResetNetworkHeader();
         head.NetworkHeaderSpan[..headerLength].CopyTo(whole.Put(headerLength));
         whole.ResetTransportHeader(headerLength);
-        for (SkBuff? fragment = head; fragment != null; fragment = fragment.Next)
+        foreach (SkBuff fragment in qp.Fragments)
             fragment.CopyBits(0, whole.Put(fragment.Len));
         whole.Dev = last.Dev;
         whole.Dst = last.Dst;

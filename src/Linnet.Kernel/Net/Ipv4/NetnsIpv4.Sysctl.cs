@@ -99,7 +99,7 @@ public sealed partial class NetnsIpv4
         : multipathSecret;
 
     /// <summary>How many redirects each host still gets.</summary>
-    internal RedirectLimits RedirectLimits { get; } = new(MostPeers);
+    internal RedirectLimits RedirectLimits { get; private set; } = null!;
 
     /// <summary>How many lines remote hosts may still cause in the log.</summary>
     internal MessageLimit MessageLimit { get; } = new();
@@ -111,10 +111,10 @@ public sealed partial class NetnsIpv4
     internal FragQueues FragQueues { get; private set; } = null!;
 
     /// <summary>How many "unreachable" messages each sender still gets from a router.</summary>
-    internal PeerRateLimits ErrorLimits { get; } = new(MostPeers);
+    internal PeerRateLimits ErrorLimits { get; private set; } = null!;
 
     /// <summary>How many ICMP messages each host still gets.</summary>
-    internal PeerRateLimits IcmpLimits { get; } = new(MostPeers);
+    internal PeerRateLimits IcmpLimits { get; private set; } = null!;
 
     /// <summary>How many ICMP messages may be sent in all.</summary>
     internal IcmpGlobalBucket IcmpGlobal { get; private set; } = null!;
@@ -142,6 +142,9 @@ public sealed partial class NetnsIpv4
 
         DevconfDflt[Ipv4Devconf.AcceptSourceRoute] = 1;
         multipathSecret = SiphashKey.New(machine.Random);
+        RedirectLimits = new RedirectLimits(MostPeers, machine.Random);
+        ErrorLimits = new PeerRateLimits(MostPeers, machine.Random);
+        IcmpLimits = new PeerRateLimits(MostPeers, machine.Random);
         SysctlNetIpv4.Ipv4SysctlInitNet(this);
     }
 }

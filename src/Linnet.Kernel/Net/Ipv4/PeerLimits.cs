@@ -4,9 +4,9 @@ namespace Linnet.Kernel.Net.Ipv4;
 /// How many messages of a kind each host still gets: tokens that come with time, as Linux keeps in its inet peers
 /// (<c>inet_peer_xrlim_allow</c>).
 /// </summary>
-internal sealed class PeerRateLimits(int capacity)
+internal sealed class PeerRateLimits(int capacity, RandomSource random)
 {
-    private readonly Dictionary<uint, (long Tokens, long Last)> peers = [];
+    private readonly Dictionary<uint, (long Tokens, long Last)> peers = new(new KeyedAddresses(random));
 
     /// <summary>Whether one more message may go to <paramref name="peer"/> now.</summary>
     /// <param name="peer">Who gets it.</param>
@@ -37,9 +37,9 @@ internal sealed class PeerRateLimits(int capacity)
 /// What is remembered of the hosts that redirects were sent to: those who go on sending get fewer and fewer, and then none
 /// (RFC 1812 section 4.3.3.2; <c>rate_tokens</c>, <c>n_redirects</c> and <c>rate_last</c> of Linux's inet peers).
 /// </summary>
-internal sealed class RedirectLimits(int capacity)
+internal sealed class RedirectLimits(int capacity, RandomSource random)
 {
-    private readonly Dictionary<uint, (int Sent, long Last)> peers = [];
+    private readonly Dictionary<uint, (int Sent, long Last)> peers = new(new KeyedAddresses(random));
 
     /// <summary>Whether one more redirect may go to <paramref name="peer"/> now.</summary>
     /// <param name="peer">Who gets it.</param>
@@ -71,6 +71,16 @@ internal sealed class RedirectLimits(int capacity)
             return allowed;
         }
     }
+}
+
+/// <summary>Hashes addresses that remote hosts choose, so that they cannot choose the buckets too.</summary>
+internal sealed class KeyedAddresses(RandomSource random) : IEqualityComparer<uint>
+{
+    private readonly SiphashKey secret = SiphashKey.New(random);
+
+    public bool Equals(uint x, uint y) => x == y;
+
+    public int GetHashCode(uint address) => (int)Siphash.Hsiphash2(address, 0, in secret);
 }
 
 /// <summary>How many messages still go to the log: ten in five seconds (<c>net_ratelimit</c>).</summary>
