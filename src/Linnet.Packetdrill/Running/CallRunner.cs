@@ -12,6 +12,12 @@ internal sealed partial class CallRunner(ScriptRun run)
     /// <summary>How long other calls wait for one that blocks.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
+    /// <summary>
+    /// What a call costs, in microseconds. On a real machine calls take time, and scripts were written there: what follows a call after a
+    /// millisecond follows what the call did after a bit more than that.
+    /// </summary>
+    private const long CallCost = 5;
+
     private readonly DescriptorTable descriptors = new();
     private PendingCall? pending;
 
@@ -30,6 +36,7 @@ internal sealed partial class CallRunner(ScriptRun run)
         {
             run.WaitForEvent("system call start");
             Perform(of, call, run.Bed.Caller);
+            run.Bed.WaitUntil(run.Bed.NowUsecs + CallCost);
             return;
         }
 

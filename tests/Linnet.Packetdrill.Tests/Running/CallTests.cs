@@ -105,8 +105,8 @@ public class CallTests
     }
 
     [Theory]
-    [InlineData("+0...0.1", "timing error: expected system call return at 0.210000 sec but happened at 0.310000 sec; tolerance 0.012500 sec")]
-    [InlineData("+0...0.3", "timing error: expected system call return at 0.410000 sec but happened at 0.310000 sec; tolerance 0.037500 sec")]
+    [InlineData("+0...0.1", "timing error: expected system call return at 0.210025 sec but happened at 0.310025 sec; tolerance 0.012500 sec")]
+    [InlineData("+0...0.3", "timing error: expected system call return at 0.410025 sec but happened at 0.310025 sec; tolerance 0.037500 sec")]
     public void A_call_that_ends_at_another_time_is_said(string time, string message)
     {
         RunResult result = Scripts.FailsAt("read(4", Scripts.Accepted + $"""

@@ -60,8 +60,8 @@ public class PacketTests
             +0 {expectation}
             """);
         Assert.Contains($"error handling packet: {message}", result.Error, StringComparison.Ordinal);
-        Assert.Contains("\nscript packet:  0.110000 ", result.Error, StringComparison.Ordinal);
-        Assert.Contains("\nactual packet:  0.110000 P.", result.Error, StringComparison.Ordinal);
+        Assert.Contains("\nscript packet:  0.110030 ", result.Error, StringComparison.Ordinal);
+        Assert.Contains("\nactual packet:  0.110025 P.", result.Error, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -112,7 +112,7 @@ public class PacketTests
     {
         RunResult result = Scripts.FailsAt("> R", Scripts.Accepted + "+.1 > R 1:1(0)\n");
         Assert.Contains("error handling packet: Timed out waiting for packet", result.Error, StringComparison.Ordinal);
-        Assert.Contains("script packet:  0.210000 R 1:1(0)", result.Error, StringComparison.Ordinal);
+        Assert.Contains("script packet:  0.210025 R 1:1(0)", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -126,7 +126,7 @@ public class PacketTests
             """;
         RunResult result = Scripts.FailsAt("> P. 1:1001", text);
         Assert.Contains("live packet field tcp_ack_seq: expected: 501 (0x1f5) vs actual: 1001 (0x3e9)", result.Error, StringComparison.Ordinal);
-        Assert.Contains("\nactual #0 packet:  0.110000 . 1:1(0) ack 501", result.Error, StringComparison.Ordinal);
+        Assert.Contains("\nactual #0 packet:  0.110025 . 1:1(0) ack 501", result.Error, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -32,7 +32,7 @@ public class RunTests
     public void A_script_of_minutes_takes_no_time()
     {
         RunResult result = Scripts.Passes(Scripts.Accepted + "+600 close(4) = 0\n+0 > F. 1:1(0) ack 1\n");
-        Assert.Equal(TimeSpan.FromSeconds(600.11), result.VirtualTime);
+        Assert.Equal(TimeSpan.FromMicroseconds(600_110_030), result.VirtualTime);
     }
 
     [Fact]
@@ -97,9 +97,9 @@ public class RunTests
     public void What_happens_is_logged_when_asked_for()
     {
         RunResult result = Scripts.Passes(Scripts.Accepted, new OptionSetting("verbose", null));
-        Assert.Contains(result.Log, line => line.StartsWith("inbound injected packet:  0.100000 S 0:0(0) win 32792 <mss 1000,", StringComparison.Ordinal));
-        Assert.Contains(result.Log, line => line.StartsWith("outbound sniffed packet:  0.100000 S. ", StringComparison.Ordinal));
-        Assert.Contains("accept syscall:  0.110000", result.Log);
+        Assert.Contains(result.Log, line => line.StartsWith("inbound injected packet:  0.100020 S 0:0(0) win 32792 <mss 1000,", StringComparison.Ordinal));
+        Assert.Contains(result.Log, line => line.StartsWith("outbound sniffed packet:  0.100020 S. ", StringComparison.Ordinal));
+        Assert.Contains("accept syscall:  0.110020", result.Log);
         Assert.Empty(Scripts.Passes(Scripts.Accepted).Log);
     }
 

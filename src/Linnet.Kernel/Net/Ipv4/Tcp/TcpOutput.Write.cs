@@ -253,9 +253,8 @@ public static partial class TcpOutput
         if (tp.IcskCaState >= TCP_CA_Recovery)
             return false;
 
-        // Only a flow that is being written to right now gets a larger packet by waiting. What is exactly 1 ms on a virtual clock is
-        // always more on one that runs by itself.
-        if (tp.TcpClockCache - tp.TcpWstampNs >= Clock.NsecPerMsec)
+        // Only a flow that is being written to right now gets a larger packet by waiting.
+        if (tp.TcpClockCache - tp.TcpWstampNs > Clock.NsecPerMsec)
             return false;
         uint sendWin = tp.TcpWndEnd - skb.TcpCb.Seq;
         uint congWin = (tp.SndCwnd - tp.TcpPacketsInFlight) * (uint)tp.MssCache;
