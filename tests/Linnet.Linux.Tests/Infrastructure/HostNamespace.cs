@@ -93,14 +93,16 @@ internal sealed partial class HostNamespace : IDisposable
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> errors = process.StandardError.ReadToEndAsync();
-        if (!process.WaitForExit(TimeSpan.FromSeconds(30)))
-        {
+        bool ended = process.WaitForExit(TimeSpan.FromSeconds(30));
+        if (!ended)
             process.Kill(entireProcessTree: true);
-            process.WaitForExit();
-            return new Result(-1, output.Result, $"{program} did not end within 30 seconds\n{errors.Result}");
-        }
 
-        return new Result(process.ExitCode, output.Result, errors.Result);
+        // A child that it left behind may hold the pipes open.
+        if (!Task.WhenAll(output, errors).Wait(TimeSpan.FromSeconds(10)))
+            return new Result(-1, "", $"{program} left its output open");
+        return ended
+            ? new Result(process.ExitCode, output.Result, errors.Result)
+            : new Result(-1, output.Result, $"{program} did not end within 30 seconds\n{errors.Result}");
     }
 
     private static Process Launch(string program, string[] arguments) =>

@@ -110,12 +110,13 @@ public class NetworkTests
     }
 
     [Fact]
-    public void Real_time_works_too()
+    public async Task Real_time_works_too()
     {
+        TimeSpan patience = TimeSpan.FromSeconds(60);
         using Network network = new();
         Host one = network.AddHost("one"), other = network.AddHost("other");
         network.Connect(one, "10.0.0.1/24", other, "10.0.0.2/24");
-        network.Run(async () =>
+        await Task.Run(() => network.Run(async () =>
         {
             using LinnetSocket listener = one.Listen(80);
             Task<LinnetSocket> accept = listener.AcceptAsync().AsTask();
@@ -128,7 +129,7 @@ public class NetworkTests
             await server.ReadExactlyAsync(got);
             await write;
             Assert.Equal(data, got);
-        });
+        })).WaitAsync(patience);
     }
 
     private static byte[] Exchange(ulong seed)

@@ -53,7 +53,7 @@ public sealed class PublishedPortTests : IAsyncDisposable
         using LinnetSocket listener = web.Listen(80);
         Task serving = Task.WhenAll(Enumerable.Range(0, Connections).Select(_ => SendAllAsync(listener, data)));
         byte[][] received = await Task.WhenAll(Enumerable.Range(0, Connections).Select(_ => ReadAllAsync())).WaitAsync(Patience);
-        await serving;
+        await serving.WaitAsync(Patience);
         Assert.All(received, got => Assert.True(data.AsSpan().SequenceEqual(got)));
     }
 

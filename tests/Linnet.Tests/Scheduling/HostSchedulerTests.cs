@@ -12,7 +12,7 @@ public class HostSchedulerTests
         Machine machine = NewMachine(scheduler);
         WaitQueueHead ping = new(), pong = new();
         int pings = 0, pongs = 0;
-        using ManualResetEventSlim done = new();
+        using CountdownEvent done = new(2);
         scheduler.Start("pong", () =>
         {
             for (int i = 0; i < Rounds; i++)
@@ -22,15 +22,19 @@ public class HostSchedulerTests
                 pong.WakeUp();
             }
 
-            done.Set();
+            done.Signal();
         });
-        for (int i = 0; i < Rounds; i++)
+        scheduler.Start("ping", () =>
         {
-            pings++;
-            ping.WakeUp();
-            WaitUntil(machine, pong, () => Volatile.Read(ref pongs) > i);
-        }
+            for (int i = 0; i < Rounds; i++)
+            {
+                pings++;
+                ping.WakeUp();
+                WaitUntil(machine, pong, () => Volatile.Read(ref pongs) > i);
+            }
 
+            done.Signal();
+        });
         Assert.True(done.Wait(TimeSpan.FromSeconds(30)));
         Assert.Equal(Rounds, pongs);
     }
