@@ -20,7 +20,6 @@ public sealed partial record PacketdrillOptions
         new("gateway_ip", "ADDRESS", "The next hop to the remote address; 192.168.0.1."),
         new("netmask_ip", "MASK", "The mask of the local address; 255.255.0.0."),
         new("init_scripts", "FILES", "Shell scripts to run first, with commas between."),
-        new("speed", "MBPS", "The speed of the device."),
         new("mss", "BYTES", "The segment size that large injected packets are marked with."),
         new("mtu", "BYTES", "The MTU of the device; 1500."),
         new("tolerance_usecs", "USECS", "How far an event may be off its time; 4000."),

@@ -28,6 +28,7 @@ public sealed partial record PacketdrillOptions
         ["wire_server_dev"] = "there is no wire to a second machine",
         ["so_filename"] = "the stack under test is Linnet",
         ["so_flags"] = "the stack under test is Linnet",
+        ["speed"] = "the device is as fast as it is asked",
         ["debug"] = "use --verbose",
     }.ToImmutableDictionary();
 
@@ -140,7 +141,6 @@ public sealed partial record PacketdrillOptions
             ["netmask_ip"] = SetNetmask,
             ["mtu"] = (o, v) => Number(v, 0, ushort.MaxValue) is { } n ? o with { Mtu = (int)n } : null,
             ["mss"] = (o, v) => Number(v, 1, ushort.MaxValue) is { } n ? o with { Mss = (int)n } : null,
-            ["speed"] = (o, v) => Number(v, 0, uint.MaxValue) is { } n ? o with { Speed = (uint)n } : null,
             ["tolerance_usecs"] = (o, v) => Number(v, 1, long.MaxValue) is { } n ? o with { ToleranceUsecs = n } : null,
             ["tolerance_percent"] = SetTolerancePercent,
             ["tcp_ts_tick_usecs"] = (o, v) => Number(v, 0, 1_000_000) is { } n ? o with { TcpTsTickUsecs = (int)n } : null,

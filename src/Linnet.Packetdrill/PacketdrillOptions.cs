@@ -49,9 +49,6 @@ public sealed partial record PacketdrillOptions
     /// <summary><c>--mss</c>: the segment size that is marked on injected packets above the MTU; 0 for none.</summary>
     public int Mss { get; init; }
 
-    /// <summary><c>--speed</c> of the device in Mbit/s; 0 leaves it alone.</summary>
-    public uint Speed { get; init; }
-
     /// <summary><c>--tolerance_usecs</c>: how far an event may be off its time, in microseconds.</summary>
     public long ToleranceUsecs { get; init; } = 4000;
 
@@ -79,7 +76,7 @@ public sealed partial record PacketdrillOptions
     /// <summary><c>--non_fatal=syscall</c>: a call that returns something else is reported, and the run goes on.</summary>
     public bool NonFatalSyscall { get; init; }
 
-    /// <summary><c>--init_scripts</c>: shell scripts to run before the script, in order.</summary>
+    /// <summary><c>--init_scripts</c>: shell scripts to run before the script, in order; named relative to it.</summary>
     public ImmutableArray<string> InitScripts { get; init; } = [];
 
     /// <summary><c>--psp_udp_port</c>; 0 for none. Linnet has no PSP: a run refuses it.</summary>

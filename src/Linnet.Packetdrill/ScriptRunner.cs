@@ -97,6 +97,7 @@ public sealed class ScriptRunner
 
     private void RunEvents()
     {
+        commands.RunInitScripts(options);
         if (script.InitCommand is { } init)
             commands.Run(init);
         isInitialized = true;
