@@ -25,6 +25,7 @@ internal static class CommandLine
         ServeCommand.Create(terminal),
         PacketdrillCommand.Create(terminal),
         RunCommand.Create(terminal),
+        UpCommand.Create(terminal),
         SymbolsCommand.Create(terminal),
     ];
 

@@ -1,13 +1,9 @@
-using System.Collections;
 using System.ComponentModel;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Linnet.Cli.Commands;
 using Linnet.Diagnostics;
-using Linnet.Kernel;
-using Linnet.Kernel.Security;
-using Linnet.Kernel.Trace.Beauty;
 using Linnet.Linux;
 using static Linnet.Kernel.Uapi.Errno;
 using static Linnet.Kernel.Uapi.SignalH;
@@ -36,9 +32,14 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
         Host host = network.AddHost("linnet"), outside = network.AddHost("gateway");
         Link link = network.Connect(host, HostAddress, outside, GatewayAddress);
         host.AddRoute(IPNetworkAddress.Parse("0.0.0.0/0"), outside.Address);
-        Impair(link);
+        if (options.Link != null)
+        {
+            RunSupport.Impair(link.One, options.Link, "--link");
+            RunSupport.Impair(link.Other, options.Link, "--link");
+        }
+
         if (options.Policy != null)
-            Restrict(network, options.Policy);
+            RunSupport.Restrict(network, options.Policy, terminal);
         NameTable names = new();
         names.Add(host.Name, host.Address);
         await using Gateway gateway = new(outside, names, options.Egress);
@@ -55,7 +56,7 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
             using Supervisor supervisor = new() { Observer = trace };
             int status = await RunAsync(supervisor, host);
             if (options.Report)
-                Report(network);
+                RunSupport.Report(network, terminal);
             return status;
         }
         catch (SocketException e)
@@ -78,8 +79,7 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
             {
                 FileName = options.Program[0],
                 Arguments = options.Program[1..],
-                Environment = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
-                    .ToDictionary(entry => (string)entry.Key, entry => (string?)entry.Value ?? ""),
+                Environment = RunSupport.Variables(),
             });
         }
         catch (Win32Exception e)
@@ -96,47 +96,6 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
             return status;
         }
     }
-
-    private void Impair(Link link)
-    {
-        if (options.Link == null)
-            return;
-        foreach (HostInterface end in new[] { link.One, link.Other })
-        {
-            TcResult result = Tc.Run(end.Host.Namespace, $"qdisc replace dev {end.Name} root netem {options.Link}");
-            if (result.ExitStatus != 0)
-                throw new UsageException($"--link: {result.Error.Trim().Split('\n')[0]}");
-        }
-    }
-
-    private void Restrict(Network network, string path)
-    {
-        PolicyModule module = new(PolicyFile.Read(path));
-        module.Refusing += refusal => terminal.Error.WriteLine($"linnet: {refusal}");
-        Lsm.SecurityAddHooks(network.Machine, module);
-    }
-
-    private void Report(Network network)
-    {
-        IReadOnlyList<(UnsupportedRequests.Request Request, long Count)> missing = network.Machine.Unsupported.Snapshot();
-        terminal.Error.WriteLine(missing.Count == 0
-            ? "linnet: the program asked for nothing that Linnet lacks"
-            : "linnet: the program asked for, and did not get:");
-        foreach ((UnsupportedRequests.Request request, long count) in missing)
-            terminal.Error.WriteLine($"  {Describe(request)}{(count > 1 ? $" ({count} times)" : "")}");
-    }
-
-    private static string Describe(UnsupportedRequests.Request request) => request.Kind switch
-    {
-        RequestKind.Syscall => $"system call {request.First} {request.Text}",
-        RequestKind.Family => $"family {Names.Family(request.First)}",
-        RequestKind.Protocol =>
-            $"protocol {Names.Protocol(request.First, request.Third)} of {Names.Family(request.First)}, {Names.SockType(request.Second)}",
-        RequestKind.SocketOption => $"option {Names.Option(request.First, request.Second)} at {Names.Level(request.First)}",
-        RequestKind.Ioctl => $"ioctl {Names.Ioctl(request.First)}",
-        RequestKind.Flag => $"flag {request.Second:#x} of system call {request.First}",
-        _ => $"module {request.Text}",
-    };
 }
 
 /// <summary>Lets the program decide what signals do. Those of the terminal's keys reach it without help.</summary>

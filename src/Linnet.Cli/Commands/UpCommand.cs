@@ -1,0 +1,55 @@
+using System.CommandLine;
+using Linnet.Cli.Lab;
+
+namespace Linnet.Cli.Commands;
+
+/// <summary><c>linnet up</c>: several hosts, and programs of the computer's on them.</summary>
+internal static class UpCommand
+{
+    private const string About = """
+        Run a lab: hosts on networks, and programs on the hosts, as a file says.
+
+          hosts:
+            web:
+              run: python3 -m http.server 80
+            client:
+              wait_for: ['web:80']
+              run: curl -sS http://web/
+
+        The lab ends when the program of its last host, or of the host named by 'main', ends, with its exit status.
+        docs/lab.md describes the file.
+        """;
+
+    /// <summary>Makes the command.</summary>
+    public static Command Create(Terminal terminal)
+    {
+        Argument<string> file = new("LAB") { Description = "The lab's file, as lab.yaml." };
+        Option<FileInfo?> pcap = new("--pcap") { HelpName = "FILE", Description = "Write the packets to FILE, as pcapng." };
+        Option<string?> policy = new("--policy") { HelpName = "FILE", Description = "Hold the programs to a security policy." };
+        Option<bool> report = new("--report") { Description = "Say at the end what the programs asked for that Linnet lacks." };
+        Option<ulong?> seed = new("--seed") { HelpName = "N", Description = "Begin random numbers with N." };
+        Command command = new("up", About) { file, pcap, policy, report, seed };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            string path = parsed.GetValue(file)!;
+            string text;
+            try
+            {
+                text = await File.ReadAllTextAsync(path, cancellation);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new UsageException($"cannot read the lab {path}: {e.Message.TrimEnd('.')}");
+            }
+
+            return await new LabRunner(terminal, LabReader.Read(path, text), new LabOptions
+            {
+                Pcap = parsed.GetValue(pcap),
+                Policy = parsed.GetValue(policy),
+                Report = parsed.GetValue(report),
+                Seed = parsed.GetValue(seed),
+            }).RunAsync(cancellation);
+        });
+        return command;
+    }
+}

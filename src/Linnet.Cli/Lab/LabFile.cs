@@ -1,0 +1,91 @@
+using System.Net;
+using Linnet.Cli.Commands;
+
+namespace Linnet.Cli.Lab;
+
+/// <summary>A lab: networks, the hosts on them, and the programs that run there. docs/lab.md says how it is written.</summary>
+internal sealed record LabFile
+{
+    /// <summary>The networks; each is a switch.</summary>
+    public required IReadOnlyList<LabNetwork> Networks { get; init; }
+
+    /// <summary>The hosts.</summary>
+    public required IReadOnlyList<LabHost> Hosts { get; init; }
+
+    /// <summary>What happens while it runs.</summary>
+    public IReadOnlyList<LabEvent> Events { get; init; } = [];
+
+    /// <summary>The host whose program's end is the end of the lab.</summary>
+    public required string Main { get; init; }
+
+    /// <summary>Whether there is a way out.</summary>
+    public bool Egress { get; init; } = true;
+
+    /// <summary>Ports of the computer's that are carried to hosts.</summary>
+    public IReadOnlyList<LabPort> Publish { get; init; } = [];
+}
+
+/// <summary>A network.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Subnet">Its addresses.</param>
+/// <param name="Link">What happens to packets on each of its cables, in netem's words; null for nothing.</param>
+internal sealed record LabNetwork(string Name, IPNetworkAddress Subnet, string? Link);
+
+/// <summary>A host.</summary>
+/// <param name="Name">Its name, by which others find it.</param>
+/// <param name="Networks">Where it is, and with which address; null for the next free one.</param>
+internal sealed record LabHost(string Name, IReadOnlyList<(string Network, IPAddress? Address)> Networks)
+{
+    /// <summary>The program and its arguments, or nothing.</summary>
+    public IReadOnlyList<string> Run { get; init; } = [];
+
+    /// <summary>Variables of the program's environment, beside those of Linnet's own.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Servers that have to take connections before the program starts.</summary>
+    public IReadOnlyList<(string Host, ushort Port)> WaitFor { get; init; } = [];
+
+    /// <summary>Routes, in the words of <c>ip route add</c>.</summary>
+    public IReadOnlyList<string> Routes { get; init; } = [];
+
+    /// <summary>Whether it passes on packets for others.</summary>
+    public bool Router { get; init; }
+}
+
+/// <summary>Something that happens to the network.</summary>
+/// <param name="At">How long after the start.</param>
+/// <param name="Action">What.</param>
+/// <param name="Target">The host or network that it happens to.</param>
+/// <param name="Link">netem's words, for <see cref="LabAction.Link"/>.</param>
+internal sealed record LabEvent(TimeSpan At, LabAction Action, string Target, string? Link);
+
+/// <summary>What can happen.</summary>
+internal enum LabAction
+{
+    /// <summary>A host loses its cables.</summary>
+    Cut,
+
+    /// <summary>It gets them back.</summary>
+    Heal,
+
+    /// <summary>The cables of a host or network change.</summary>
+    Link,
+}
+
+/// <summary>A port that is carried.</summary>
+/// <param name="Outside">Where this computer listens.</param>
+/// <param name="Host">The host.</param>
+/// <param name="Port">Its port.</param>
+internal sealed record LabPort(IPEndPoint Outside, string Host, ushort Port)
+{
+    /// <summary>Reads <c>[ADDRESS:]HOSTPORT:HOST:PORT</c>.</summary>
+    /// <exception cref="UsageException">It is something else.</exception>
+    public static LabPort Parse(string text)
+    {
+        string[] parts = text.Split(':');
+        if (parts.Length is not (3 or 4))
+            throw new UsageException($"'{text}' is not HOSTPORT:HOST:PORT, as 8080:web:80");
+        PublishedAddress address = PublishedAddress.Parse(string.Join(':', [.. parts[..^2], parts[^1]]));
+        return new LabPort(address.Outside, parts[^2], address.Port);
+    }
+}

@@ -1,0 +1,121 @@
+using System.Buffers.Binary;
+using System.Net;
+using Linnet.Cli.Run;
+using Linnet.Linux;
+
+namespace Linnet.Cli.Lab;
+
+/// <summary>The hosts and cables of a lab.</summary>
+internal sealed class LabNet
+{
+    private readonly Dictionary<string, Switch> switches = [];
+    private readonly Dictionary<string, uint> nextAddress = [];
+    private readonly List<(string Host, string Network, Link Link)> cables = [];
+
+    /// <summary>Builds it.</summary>
+    /// <exception cref="UsageException">An address, route or netem word does not fit.</exception>
+    public LabNet(Network network, LabFile lab)
+    {
+        Lab = lab;
+        Gateway = network.AddHost("gateway");
+        foreach (LabNetwork net in lab.Networks)
+        {
+            switches[net.Name] = network.AddSwitch(net.Name);
+            nextAddress[net.Name] = 1;
+            switches[net.Name].Connect(Gateway, $"{LastOf(net)}/{net.Subnet.PrefixLength}");
+        }
+
+        foreach (LabHost host in lab.Hosts)
+            Hosts[host.Name] = Add(network, host);
+        foreach (LabHost host in lab.Hosts)
+            AddRoutes(host);
+    }
+
+    /// <summary>What it is built from.</summary>
+    public LabFile Lab { get; }
+
+    /// <summary>The way out.</summary>
+    public Host Gateway { get; }
+
+    /// <summary>The hosts by name.</summary>
+    public Dictionary<string, Host> Hosts { get; } = [];
+
+    /// <summary>What names mean.</summary>
+    public NameTable Names { get; } = new();
+
+    /// <summary>Has something happen.</summary>
+    public void Apply(LabEvent happening)
+    {
+        foreach ((string host, string network, Link link) in cables)
+        {
+            if (host != happening.Target && network != happening.Target)
+                continue;
+            if (happening.Action == LabAction.Link)
+                Impair(link, happening.Link!);
+            else if (happening.Action == LabAction.Cut)
+                link.Other.Down();
+            else
+                link.Other.Up();
+        }
+    }
+
+    private static void Impair(Link link, string words)
+    {
+        RunSupport.Impair(link.One, words, "link");
+        RunSupport.Impair(link.Other, words, "link");
+    }
+
+    private Host Add(Network network, LabHost lab)
+    {
+        Host host = network.AddHost(lab.Name);
+        foreach ((string name, IPAddress? address) in lab.Networks)
+        {
+            LabNetwork net = Lab.Networks.First(other => other.Name == name);
+            Link link = switches[name].Connect(host, $"{address ?? Next(net)}/{net.Subnet.PrefixLength}");
+            cables.Add((lab.Name, name, link));
+            if (net.Link != null)
+                Impair(link, net.Link);
+        }
+
+        host.IsForwarding = lab.Router;
+        Names.Add(lab.Name, host.Address);
+        return host;
+    }
+
+    private void AddRoutes(LabHost lab)
+    {
+        Host host = Hosts[lab.Name];
+        LabNetwork first = Lab.Networks.First(net => net.Name == lab.Networks[0].Network);
+        host.AddRoute(IPNetworkAddress.Parse("0.0.0.0/0"), LastOf(first));
+        foreach (string route in lab.Routes)
+        {
+            IpResult result = IpCommand.Run(host.Namespace, $"route replace {route}");
+            if (!result.Succeeded)
+                throw new UsageException($"{lab.Name}: route '{route}': {result.Error.Trim().Split('\n')[0]}");
+        }
+    }
+
+    private IPAddress Next(LabNetwork net)
+    {
+        HashSet<IPAddress> taken = [.. Lab.Hosts.SelectMany(host => host.Networks).Where(at => at.Address != null).Select(at => at.Address!), LastOf(net)];
+        while (true)
+        {
+            IPAddress address = Nth(net, nextAddress[net.Name]++);
+            if (!taken.Contains(address))
+                return address;
+        }
+    }
+
+    private static IPAddress LastOf(LabNetwork net) => Nth(net, (1u << (32 - net.Subnet.PrefixLength)) - 2);
+
+    private static IPAddress Nth(LabNetwork net, uint number)
+    {
+        Span<byte> bytes = stackalloc byte[4];
+        net.Subnet.Address.TryWriteBytes(bytes, out _);
+        uint mask = uint.MaxValue << (32 - net.Subnet.PrefixLength);
+        if (number > ~mask - 1)
+            throw new UsageException($"network {net.Name} has no address left");
+        BinaryPrimitives.WriteUInt32BigEndian(bytes, (BinaryPrimitives.ReadUInt32BigEndian(bytes) & mask) + number);
+        return new IPAddress(bytes);
+    }
+}

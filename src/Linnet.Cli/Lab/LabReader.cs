@@ -1,0 +1,224 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+
+namespace Linnet.Cli.Lab;
+
+/// <summary>Reads a lab from YAML. What is wrong is told with line and column.</summary>
+/// <param name="path">The file's name, for messages.</param>
+internal sealed class LabReader(string path)
+{
+    private const int FirstPrivateSubnet = 0;
+
+    private readonly Dictionary<string, LabNetwork> networks = [];
+    private readonly Dictionary<string, YamlNode> hostNames = [];
+
+    /// <summary>Reads a lab.</summary>
+    /// <param name="path">The file's name, for messages.</param>
+    /// <param name="text">What is in it.</param>
+    /// <exception cref="UsageException">It is no lab; the message begins with file, line and column.</exception>
+    public static LabFile Read(string path, string text)
+    {
+        YamlStream stream = [];
+        try
+        {
+            stream.Load(new StringReader(text));
+        }
+        catch (YamlException e)
+        {
+            throw new UsageException($"{path}:{e.Start.Line}:{e.Start.Column}: {e.InnerException?.Message ?? e.Message}");
+        }
+
+        if (stream.Documents.Count != 1)
+            throw new UsageException($"{path}:1:1: a lab is one document with 'hosts'");
+        return new LabReader(path).ReadLab(stream.Documents[0].RootNode);
+    }
+
+    private LabFile ReadLab(YamlNode root)
+    {
+        Dictionary<string, YamlNode> parts = Mapping(root, "networks", "hosts", "events", "main", "egress", "publish");
+        if (parts.TryGetValue("networks", out YamlNode? nets))
+        {
+            foreach ((string name, YamlNode node) in Names(nets))
+                networks.Add(name, ReadNetwork(name, node));
+        }
+
+        if (!parts.TryGetValue("hosts", out YamlNode? list))
+            throw Wrong(root, "a lab has 'hosts'");
+        List<LabHost> hosts = [];
+        foreach ((string name, YamlNode node) in Names(list))
+        {
+            hostNames.Add(name, node);
+            hosts.Add(ReadHost(name, node));
+        }
+
+        if (networks.Count == 0)
+            networks.Add("lan", new LabNetwork("lan", NextSubnet(), null));
+        foreach (LabHost host in hosts)
+        {
+            foreach ((string other, ushort _) in host.WaitFor)
+                Known(other, hostNames[host.Name]);
+        }
+
+        LabHost? last = hosts.LastOrDefault(host => host.Run.Count > 0) ?? throw Wrong(list, "no host has a program to 'run'");
+        string main = last.Name;
+        if (parts.TryGetValue("main", out YamlNode? mainNode))
+        {
+            main = Known(Scalar(mainNode), mainNode);
+            if (hosts.Find(host => host.Name == main)!.Run.Count == 0)
+                throw Wrong(mainNode, $"{main} has no program to 'run'");
+        }
+
+        return new LabFile
+        {
+            Networks = [.. networks.Values],
+            Hosts = hosts,
+            Main = main,
+            Egress = !parts.TryGetValue("egress", out YamlNode? egress) || Truth(egress),
+            Events = parts.TryGetValue("events", out YamlNode? events) ? [.. Items(events).Select(ReadEvent).OrderBy(e => e.At)] : [],
+            Publish = parts.TryGetValue("publish", out YamlNode? ports) ? [.. Items(ports).Select(ReadPort)] : [],
+        };
+    }
+
+    private LabNetwork ReadNetwork(string name, YamlNode node)
+    {
+        Dictionary<string, YamlNode> parts = IsEmpty(node) ? [] : Mapping(node, "subnet", "link");
+        IPNetworkAddress subnet = NextSubnet();
+        if (parts.TryGetValue("subnet", out YamlNode? text)
+            && (!IPNetworkAddress.TryParse(Scalar(text), out subnet) || subnet.PrefixLength > 29))
+            throw Wrong(text, $"'{Scalar(text)}' is no subnet, as 10.0.0.0/24 is");
+        return new LabNetwork(name, subnet, parts.TryGetValue("link", out YamlNode? link) ? Scalar(link) : null);
+    }
+
+    private LabHost ReadHost(string name, YamlNode node)
+    {
+        Dictionary<string, YamlNode> parts = IsEmpty(node) ? [] : Mapping(node, "networks", "run", "environment", "wait_for", "routes", "router");
+        return new LabHost(name, parts.TryGetValue("networks", out YamlNode? places) ? [.. ReadPlaces(places)] : [("lan", null)])
+        {
+            Run = parts.TryGetValue("run", out YamlNode? run) ? ReadCommand(run) : [],
+            Environment = parts.TryGetValue("environment", out YamlNode? variables)
+                ? Names(variables).ToDictionary(pair => pair.Name, pair => Scalar(pair.Node))
+                : new Dictionary<string, string>(),
+            WaitFor = parts.TryGetValue("wait_for", out YamlNode? servers) ? [.. Items(servers).Select(ReadServer)] : [],
+            Routes = parts.TryGetValue("routes", out YamlNode? routes) ? [.. Items(routes).Select(Scalar)] : [],
+            Router = parts.TryGetValue("router", out YamlNode? router) && Truth(router),
+        };
+    }
+
+    // A list of names, or names with addresses.
+    private IEnumerable<(string, IPAddress?)> ReadPlaces(YamlNode node)
+    {
+        if (node is not YamlMappingNode)
+        {
+            foreach (YamlNode item in Items(node))
+                yield return (KnownNetwork(Scalar(item), item), null);
+            yield break;
+        }
+
+        foreach ((string name, YamlNode value) in Names(node))
+        {
+            if (!IPAddress.TryParse(Scalar(value), out IPAddress? address) || address.AddressFamily != AddressFamily.InterNetwork)
+                throw Wrong(value, $"'{Scalar(value)}' is no IPv4 address");
+            yield return (KnownNetwork(name, value), address);
+        }
+    }
+
+    // A text is for a shell; a list is the program and its arguments.
+    private IReadOnlyList<string> ReadCommand(YamlNode node) =>
+        node is YamlScalarNode ? ["sh", "-c", Scalar(node)] : [.. Items(node).Select(Scalar)];
+
+    private (string, ushort) ReadServer(YamlNode node)
+    {
+        string[] parts = Scalar(node).Split(':');
+        return parts.Length == 2 && ushort.TryParse(parts[1], out ushort port)
+            ? (parts[0], port)
+            : throw Wrong(node, $"'{Scalar(node)}' is not HOST:PORT, as web:80");
+    }
+
+    private LabPort ReadPort(YamlNode node)
+    {
+        try
+        {
+            LabPort port = LabPort.Parse(Scalar(node));
+            Known(port.Host, node);
+            return port;
+        }
+        catch (UsageException e) when (!e.Message.StartsWith(path, StringComparison.Ordinal))
+        {
+            throw Wrong(node, e.Message);
+        }
+    }
+
+    private LabEvent ReadEvent(YamlNode node)
+    {
+        Dictionary<string, YamlNode> parts = Mapping(node, "at", "cut", "heal", "link", "on");
+        if (!parts.TryGetValue("at", out YamlNode? at))
+            throw Wrong(node, "an event has a time 'at'");
+        TimeSpan time = ReadTime(at);
+        if (parts.TryGetValue("cut", out YamlNode? cut))
+            return new LabEvent(time, LabAction.Cut, Known(Scalar(cut), cut), null);
+        if (parts.TryGetValue("heal", out YamlNode? heal))
+            return new LabEvent(time, LabAction.Heal, Known(Scalar(heal), heal), null);
+        if (!parts.TryGetValue("link", out YamlNode? link) || !parts.TryGetValue("on", out YamlNode? on))
+            throw Wrong(node, "an event is 'cut: HOST', 'heal: HOST', or 'link: WORDS' with 'on: HOST or NETWORK'");
+        string target = Scalar(on);
+        return new LabEvent(time, LabAction.Link, networks.ContainsKey(target) ? target : Known(target, on), Scalar(link));
+    }
+
+    private TimeSpan ReadTime(YamlNode node)
+    {
+        string text = Scalar(node);
+        (double unit, int length) = text.EndsWith("ms", StringComparison.Ordinal) ? (1, 2)
+            : text.EndsWith('s') ? (1000, 1)
+            : text.EndsWith('m') ? (60_000, 1) : (0, 0);
+        return unit > 0 && double.TryParse(text.AsSpan(0, text.Length - length), NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
+            && value >= 0
+            ? TimeSpan.FromMilliseconds(value * unit)
+            : throw Wrong(node, $"'{text}' is no time, as 500ms, 5s or 2m");
+    }
+
+    private IPNetworkAddress NextSubnet() => IPNetworkAddress.Parse($"10.0.{FirstPrivateSubnet + networks.Count}.0/24");
+
+    private string Known(string host, YamlNode node) =>
+        hostNames.ContainsKey(host) ? host : throw Wrong(node, $"there is no host '{host}'");
+
+    private string KnownNetwork(string network, YamlNode node) =>
+        networks.ContainsKey(network) ? network : throw Wrong(node, $"there is no network '{network}'");
+
+    private bool Truth(YamlNode node) => Scalar(node) switch
+    {
+        "true" or "yes" or "on" => true,
+        "false" or "no" or "off" => false,
+        var other => throw Wrong(node, $"'{other}' is neither true nor false"),
+    };
+
+    private static bool IsEmpty(YamlNode node) => node is YamlScalarNode { Value: null or "" };
+
+    private string Scalar(YamlNode node) =>
+        node is YamlScalarNode { Value: { } value } ? value : throw Wrong(node, "here stands a word or a text");
+
+    private IEnumerable<YamlNode> Items(YamlNode node) =>
+        node is YamlSequenceNode sequence ? sequence.Children : throw Wrong(node, "here stands a list");
+
+    private IEnumerable<(string Name, YamlNode Node)> Names(YamlNode node) =>
+        node is YamlMappingNode mapping
+            ? mapping.Children.Select(pair => (Scalar(pair.Key), pair.Value))
+            : throw Wrong(node, "here stand names with what belongs to them");
+
+    private Dictionary<string, YamlNode> Mapping(YamlNode node, params string[] keys)
+    {
+        if (node is not YamlMappingNode mapping)
+            throw Wrong(node, $"here stands some of {string.Join(", ", keys)}");
+        foreach (YamlNode key in mapping.Children.Keys)
+        {
+            if (!keys.Contains(Scalar(key)))
+                throw Wrong(key, $"'{Scalar(key)}' is none of {string.Join(", ", keys)}");
+        }
+
+        return mapping.Children.ToDictionary(pair => Scalar(pair.Key), pair => pair.Value);
+    }
+
+    private UsageException Wrong(YamlNode node, string what) => new($"{path}:{node.Start.Line}:{node.Start.Column}: {what}");
+}

@@ -1,0 +1,194 @@
+using System.ComponentModel;
+using System.IO.Pipes;
+using System.Net;
+using System.Net.Sockets;
+using Linnet.Cli.Run;
+using Linnet.Linux;
+
+namespace Linnet.Cli.Lab;
+
+/// <summary>What <c>linnet up</c> was asked for beside the lab.</summary>
+internal sealed class LabOptions
+{
+    /// <summary>Where the packets are written.</summary>
+    public FileInfo? Pcap { get; init; }
+
+    /// <summary>A security policy's file.</summary>
+    public string? Policy { get; init; }
+
+    /// <summary>Whether to say at the end what was asked for in vain.</summary>
+    public bool Report { get; init; }
+
+    /// <summary>What random numbers begin with.</summary>
+    public ulong? Seed { get; init; }
+}
+
+/// <summary>Runs a lab.</summary>
+/// <param name="terminal">Where the programs' output goes.</param>
+/// <param name="lab">The lab.</param>
+/// <param name="options">What was asked for beside it.</param>
+internal sealed class LabRunner(Terminal terminal, LabFile lab, LabOptions options)
+{
+    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ConnectInterval = TimeSpan.FromMilliseconds(50);
+
+    private readonly Lock output = new();
+    private readonly List<LinuxProgram> programs = [];
+    private readonly List<Task> readers = [];
+
+    /// <summary>Runs it until its main program ends.</summary>
+    /// <returns>That program's exit status.</returns>
+    public async Task<int> RunAsync(CancellationToken cancellation)
+    {
+        await using FileStream? capture = CaptureFile.Open(options.Pcap);
+        using Network network = new(new NetworkOptions { Seed = options.Seed, Capture = capture });
+        LabNet net = new(network, lab);
+        if (options.Policy != null)
+            RunSupport.Restrict(network, options.Policy, terminal);
+        await using Gateway gateway = new(net.Gateway, net.Names, lab.Egress);
+        List<IDisposable> resolvers = [.. net.Hosts.Values.Select(host => new LoopbackResolver(host, gateway))];
+        List<PublishedPort> ports = [];
+        using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        try
+        {
+            foreach (LabPort port in lab.Publish)
+                ports.Add(PublishedPort.Open(port.Outside, net.Gateway, new IPEndPoint(net.Hosts[port.Host].Address, port.Port)));
+            using Supervisor supervisor = new();
+            Task<int> main = RunProgramsAsync(supervisor, net, over.Token);
+            Task events = PlayAsync(net, over.Token);
+            int status = await main;
+            await over.CancelAsync();
+            await events;
+            return status;
+        }
+        catch (SocketException e)
+        {
+            throw new FailureException($"cannot publish a port: {e.Message}");
+        }
+        finally
+        {
+            await over.CancelAsync();
+            resolvers.ForEach(resolver => resolver.Dispose());
+            foreach (PublishedPort port in ports)
+                await port.DisposeAsync();
+            if (options.Report)
+                RunSupport.Report(network, terminal);
+        }
+    }
+
+    private async Task<int> RunProgramsAsync(Supervisor supervisor, LabNet net, CancellationToken over)
+    {
+        try
+        {
+            Dictionary<string, Task<int>> running = lab.Hosts.Where(host => host.Run.Count > 0)
+                .ToDictionary(host => host.Name, host => RunProgramAsync(supervisor, net, host, over));
+
+            // A program that cannot be started ends the lab, whichever it is.
+            List<Task<int>> others = [.. running.Values];
+            while (true)
+            {
+                Task<int> ended = await Task.WhenAny(others);
+                if (ended == running[lab.Main] || ended.IsFaulted || over.IsCancellationRequested)
+                    return await ended;
+                others.Remove(ended);
+            }
+        }
+        finally
+        {
+            lock (programs)
+                programs.ForEach(program => program.Dispose());
+            await Task.WhenAny(Task.WhenAll(readers), Task.Delay(DrainLimit, CancellationToken.None));
+        }
+    }
+
+    private async Task<int> RunProgramAsync(Supervisor supervisor, LabNet net, LabHost host, CancellationToken over)
+    {
+        foreach ((string server, ushort port) in host.WaitFor)
+            await WaitForAsync(net.Hosts[host.Name], new IPEndPoint(net.Hosts[server].Address, port), over);
+        AnonymousPipeServerStream pipe = new(PipeDirection.In, HandleInheritability.None);
+        using FileStream nothing = new("/dev/null", FileMode.Open, FileAccess.Read);
+        Dictionary<string, string> variables = RunSupport.Variables();
+        foreach ((string name, string value) in host.Environment)
+            variables[name] = value;
+        LinuxProgram program;
+        try
+        {
+            int end = (int)pipe.ClientSafePipeHandle.DangerousGetHandle();
+            program = LinuxProgram.Start(supervisor, net.Hosts[host.Name], new ProgramStart
+            {
+                FileName = host.Run[0],
+                Arguments = [.. host.Run.Skip(1)],
+                Environment = variables,
+                Descriptors = new Dictionary<int, int> { [0] = (int)nothing.SafeFileHandle.DangerousGetHandle(), [1] = end, [2] = end },
+            });
+        }
+        catch (Win32Exception e)
+        {
+            await pipe.DisposeAsync();
+            throw new FailureException($"{host.Name}: {e.Message}");
+        }
+
+        pipe.DisposeLocalCopyOfClientHandle();
+        lock (programs)
+        {
+            programs.Add(program);
+            readers.Add(ShowAsync(host.Name, pipe));
+        }
+
+        int status = await program.Ended.WaitAsync(over);
+        if (host.Name != lab.Main)
+            Say(host.Name, $"ended with status {status}", Ink.Faint);
+        return status;
+    }
+
+    private async Task ShowAsync(string name, Stream pipe)
+    {
+        using StreamReader reader = new(pipe);
+        while (await reader.ReadLineAsync() is { } line)
+            Say(name, line, Ink.Plain);
+    }
+
+    private void Say(string name, string text, Ink ink)
+    {
+        int width = lab.Hosts.Max(host => host.Name.Length);
+        lock (output)
+            terminal.Write(new Line().Add(name.PadRight(width) + " | ", Ink.Accent).Add(text, ink));
+    }
+
+    private static async Task WaitForAsync(Host from, IPEndPoint server, CancellationToken over)
+    {
+        while (true)
+        {
+            try
+            {
+                await using LinnetStream connection = await from.ConnectAsync(server, over);
+                return;
+            }
+            catch (SocketException)
+            {
+                await Task.Delay(ConnectInterval, over);
+            }
+        }
+    }
+
+    private async Task PlayAsync(LabNet net, CancellationToken over)
+    {
+        long start = Environment.TickCount64;
+        try
+        {
+            foreach (LabEvent happening in lab.Events)
+            {
+                TimeSpan left = happening.At - TimeSpan.FromMilliseconds(Environment.TickCount64 - start);
+                if (left > TimeSpan.Zero)
+                    await Task.Delay(left, over);
+                net.Apply(happening);
+                string what = happening.Action.ToString().ToLowerInvariant();
+                Say(happening.Target, happening.Link == null ? what : $"{what}: {happening.Link}", Ink.Faint);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The lab is over.
+        }
+    }
+}
