@@ -1,0 +1,90 @@
+using Linnet.Cli.Lab;
+using Linnet.Cli.Tests.Infrastructure;
+
+namespace Linnet.Cli.Tests.Lab;
+
+/// <summary><c>linnet up</c>.</summary>
+public sealed class LabTests : IDisposable
+{
+    private readonly DirectoryInfo root = Directory.CreateTempSubdirectory("linnet-lab-");
+
+    public void Dispose() => root.Delete(recursive: true);
+
+    [Fact]
+    public async Task Programs_on_two_hosts_find_each_other_by_name()
+    {
+        await File.WriteAllTextAsync(Path.Combine(root.FullName, "page"), "a page\n");
+        CliRun run = await UpAsync($"""
+            hosts:
+              web:
+                run: python3 -m http.server -d {root.FullName} 80
+              client:
+                wait_for: ['web:80']
+                environment: {"{GREETING: hello}"}
+                run: curl -s http://web/page; echo $GREETING; exit 5
+            """);
+        Assert.Equal(5, run.Status);
+        Assert.Contains("client | a page", run.Lines);
+        Assert.Contains("client | hello", run.Lines);
+        Assert.Contains(run.Lines, line => line.StartsWith("web    | ", StringComparison.Ordinal) && line.Contains("GET /page"));
+    }
+
+    [Fact]
+    public async Task Packets_go_through_a_router_that_can_be_cut()
+    {
+        CliRun run = await UpAsync("""
+            networks:
+              left: {subnet: 10.1.0.0/24}
+              right: {subnet: 10.2.0.0/24, link: delay 2ms}
+            hosts:
+              one:
+                networks: {left: 10.1.0.5}
+                routes: [10.2.0.0/24 via 10.1.0.1]
+                run: ping -c 1 -W 5 two && while ping -c 1 -W 1 two; do sleep 0.1; done; exit 9
+              router:
+                networks: {left: 10.1.0.1, right: 10.2.0.1}
+                router: true
+              two:
+                networks: [right]
+                routes: [10.1.0.0/24 via 10.2.0.1]
+            events:
+              - {at: 4s, cut: router}
+            """);
+        Assert.Equal(9, run.Status);
+        Assert.Contains(run.Lines, line => line.Contains("64 bytes from 10.2.0.2") && line.Contains("ttl=63"));
+        Assert.Contains("router | cut", run.Lines);
+    }
+
+    [Theory]
+    [InlineData("hosts: {a: {rum: x}}", ":1:13: 'rum' is none of")]
+    [InlineData("hosts: {a: {run: x}}\nmain: b", ":2:7: there is no host 'b'")]
+    [InlineData("hosts: {a: {networks: [moon], run: x}}", ":1:24: there is no network 'moon'")]
+    [InlineData("hosts: {a: {run: x, wait_for: [b]}}", ":1:32: 'b' is not HOST:PORT")]
+    [InlineData("hosts: {a: {run: x}}\nevents: [{at: soon, cut: a}]", ":2:15: 'soon' is no time")]
+    [InlineData("hosts: {a: {run: x}}\npublish: ['80']", ":2:11: '80' is not HOSTPORT:HOST:PORT")]
+    [InlineData("networks: {n: {subnet: here}}\nhosts: {a: {run: x}}", ":1:24: 'here' is no subnet")]
+    [InlineData("hosts: {a: }", "no host has a program to 'run'")]
+    [InlineData("hosts: [", "lab.yaml:")]
+    [InlineData("main: a", ":1:1: a lab has 'hosts'")]
+    public void What_is_wrong_is_told_with_line_and_column(string text, string expected)
+    {
+        UsageException wrong = Assert.Throws<UsageException>(() => LabReader.Read("lab.yaml", text));
+        Assert.Contains(expected, wrong.Message);
+        Assert.DoesNotContain('\n', wrong.Message);
+    }
+
+    [Fact]
+    public async Task A_program_that_is_not_there_ends_the_lab()
+    {
+        CliRun run = await UpAsync("hosts: {a: {run: [no-such-program]}, b: {run: sleep 100}}");
+        Assert.Equal(1, run.Status);
+        Assert.Equal("linnet: a: no-such-program: No such file or directory\n", run.Error);
+    }
+
+    private async Task<CliRun> UpAsync(string lab)
+    {
+        string path = Path.Combine(root.FullName, "lab.yaml");
+        await File.WriteAllTextAsync(path, lab);
+        return await CliRun.RunAsync("up", path).WaitAsync(TimeSpan.FromSeconds(60));
+    }
+}
