@@ -25,15 +25,19 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
         (uint Address, ushort Port) key = (header.Daddr, new Udphdr(skb.Data[header.HeaderLength..]).Dest);
         if (key.Port != DnsPort && !gateway.AllowsOutside)
             return NfCore.NF_ACCEPT;
-        if (services.TryGetValue(key, out Service? known) && known.Socket != null)
-            return NfCore.NF_ACCEPT;
-        Service service = new();
-        if (!services.TryAdd(key, service))
-            return NfCore.NF_DROP;
+        while (true)
+        {
+            if (services.TryGetValue(key, out Service? known))
+                return known.Hold(skb) ? NfCore.NF_STOLEN : NfCore.NF_ACCEPT;
+            Service service = new();
+            if (!services.TryAdd(key, service))
+                continue;
 
-        // Making the socket takes the kernel, which this thread is in the middle of.
-        _ = Task.Run(() => Open(key, service, skb));
-        return NfCore.NF_STOLEN;
+            // Making the socket takes the kernel, which this thread is in the middle of.
+            bool held = service.Hold(skb);
+            _ = Task.Run(() => Open(key, service));
+            return held ? NfCore.NF_STOLEN : NfCore.NF_ACCEPT;
+        }
     }
 
     /// <summary>Closes what has not been used for a while.</summary>
@@ -71,7 +75,7 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
         gateway.Disown(address);
     }
 
-    private void Open((uint Address, ushort Port) key, Service service, SkBuff skb)
+    private void Open((uint Address, ushort Port) key, Service service)
     {
         gateway.Own(key.Address);
         LinnetSocket socket = gateway.Host.CreateSocket(AddressFamily.InterNetwork, SocketType.Dgram);
@@ -83,14 +87,16 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
         {
             socket.Dispose();
             gateway.Disown(key.Address);
-            gateway.Discard(skb);
             services.TryRemove(new(key, service));
+            foreach (SkBuff skb in service.TakeHeld())
+                gateway.Discard(skb);
             return;
         }
 
         service.Socket = socket;
         _ = key.Port == DnsPort ? AnswerNamesAsync(service) : CarryOutAsync(key, service);
-        gateway.Release(skb);
+        foreach (SkBuff skb in service.TakeHeld())
+            gateway.Release(skb);
     }
 
     private async Task AnswerNamesAsync(Service service)
@@ -190,11 +196,36 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
 
     private sealed class Service
     {
+        private const int MostHeld = 64;
+
+        private List<SkBuff>? held = [];
         private long usedAt = Environment.TickCount64;
 
         public LinnetSocket? Socket { get; set; }
 
         public ConcurrentDictionary<IPEndPoint, Flow> Flows { get; } = [];
+
+        // Datagrams that come before the socket is there wait for it.
+        public bool Hold(SkBuff skb)
+        {
+            lock (Flows)
+            {
+                if (held == null || held.Count == MostHeld)
+                    return false;
+                held.Add(skb);
+                return true;
+            }
+        }
+
+        public List<SkBuff> TakeHeld()
+        {
+            lock (Flows)
+            {
+                List<SkBuff> taken = held ?? [];
+                held = null;
+                return taken;
+            }
+        }
 
         public long UsedAt => Volatile.Read(ref usedAt);
 
