@@ -30,6 +30,12 @@ public sealed record RunResult
     /// <summary>How much virtual time the script took.</summary>
     public TimeSpan VirtualTime { get; init; }
 
+    /// <summary>
+    /// Packets that were made and not freed when all sockets had been closed and reset, and their timers had run out: a leak of
+    /// Linnet's. Counted in debug builds only.
+    /// </summary>
+    public long PacketsLeft { get; init; }
+
     /// <summary>Whether the script went as written.</summary>
     public bool Passed => Error == null;
 }

@@ -92,6 +92,7 @@ public sealed class ScriptRunner
             Printed = runner.printed,
             Log = runner.run.Log,
             VirtualTime = took,
+            PacketsLeft = bed.PacketsLeft(),
         };
     }
 

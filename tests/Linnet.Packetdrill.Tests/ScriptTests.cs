@@ -19,5 +19,6 @@ public class ScriptTests
     {
         SuiteEntry entry = Assert.Single(ScriptSuite.Run([Path.Combine(Root, script)], [], 1));
         Assert.True(entry.Passed, $"{entry.Result.Error}\n{string.Join('\n', entry.Result.Trace)}");
+        Assert.Equal(0, entry.Result.PacketsLeft);
     }
 }

@@ -15,6 +15,9 @@ internal sealed class TestBed : IDisposable
     /// <summary>Scripts begin this far into a jiffy, so that events at whole milliseconds fall into its middle.</summary>
     private static readonly TimeSpan BeforeStart = TimeSpan.FromMicroseconds(1_000_250);
 
+    /// <summary>Longer than TIME_WAIT and the longest retransmission.</summary>
+    private static readonly TimeSpan Aftermath = TimeSpan.FromMinutes(30);
+
     private readonly Network network;
     private readonly Queue<(long AtNs, byte[] Bytes)> sniffed = new();
     private readonly Tun tun;
@@ -117,6 +120,13 @@ internal sealed class TestBed : IDisposable
         {
             return false;
         }
+    }
+
+    /// <summary>Lets the sockets that are left run out, and counts the packets that nobody freed.</summary>
+    public long PacketsLeft()
+    {
+        Simulation.RunFor(Aftermath);
+        return NetCore.Of(Machine).SkbPool.Outstanding;
     }
 
     /// <inheritdoc/>

@@ -30,6 +30,7 @@ internal static class Scripts
     {
         RunResult result = Run(text, options);
         Assert.True(result.Passed, result.Error + "\n" + string.Join('\n', result.Trace));
+        Assert.Equal(0, result.PacketsLeft);
         return result;
     }
 
