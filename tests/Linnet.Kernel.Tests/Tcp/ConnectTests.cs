@@ -1,4 +1,5 @@
 using Linnet.Kernel.Net.Ipv4;
+using Linnet.Kernel.Tests.Infrastructure;
 using Linnet.Kernel.Uapi;
 
 namespace Linnet.Kernel.Tests.Tcp;
@@ -99,5 +100,20 @@ public class ConnectTests
         Assert.Equal(0u, TcpHosts.PollMask(hosts.One, fd));
         Assert.NotEqual(0, TcpHosts.LocalPort(hosts.One, fd));
         Assert.Equal(-EISCONN, hosts.One.Connect(fd, TcpHosts.At(TcpHosts.OtherAddress, 1)));
+    }
+
+    [Fact]
+    public void An_ACK_before_the_SYN_ACK_does_not_forget_the_window_scale()
+    {
+        using TcpBench bench = new(options: true);
+        int fd = bench.Connecting();
+        string syn = bench.Take().Options!;
+        int scale = int.Parse(syn[(syn.LastIndexOf(' ') + 1)..]);
+        Assert.InRange(scale, 1, 14);
+        bench.In(". 1:1(0) ack 1 win 511");
+        bench.In("S. 0:0(0) ack 1 win 65535 <mss 1000,nop,wscale 7>");
+        TcpSegment ack = bench.Take();
+        Assert.InRange(ack.Window!.Value, 60000 >> scale, 65535 >> scale);
+        bench.Calls.Close(fd);
     }
 }
