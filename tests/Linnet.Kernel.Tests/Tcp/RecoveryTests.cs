@@ -144,6 +144,26 @@ public sealed class RecoveryTests
     }
 
     [Fact]
+    public void A_recovery_without_SACK_that_retransmitted_is_not_undone_at_its_end()
+    {
+        using TcpBench bench = new(sysctl: ipv4 => ipv4.TcpCongestionControl = TcpReno.Instance);
+        int fd = Sending(bench, 10);
+        for (int i = 0; i < 3; i++)
+            bench.In(". 1:1(0) ack 1 win 65535");
+        bench.In(". 1:1(0) ack 10001 win 65535");
+
+        // The state stays until something beyond is acknowledged (RFC 6582 section 4.1).
+        Assert.Equal(TCP_CA_Recovery, bench.Info(fd).TcpiCaState);
+        bench.Write(fd, 1000);
+        bench.TakeAll();
+        bench.In(". 1:1(0) ack 11001 win 65535");
+        Assert.Equal(TCP_CA_Open, bench.Info(fd).TcpiCaState);
+        Assert.Equal(5u, bench.Info(fd).TcpiSndCwnd);
+        Assert.Equal(0, bench.Count(LinuxMib.TCPFullUndo));
+        bench.Calls.Close(fd);
+    }
+
+    [Fact]
     public void SACK_retransmits_only_the_holes()
     {
         using TcpBench bench = new(sysctl: ipv4 => ipv4.SysctlTcpSack = true);

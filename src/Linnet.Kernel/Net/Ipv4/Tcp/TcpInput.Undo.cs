@@ -26,10 +26,14 @@ public static partial class TcpInput
     private static bool TcpSkbSpuriousRetrans(TcpSock tp, SkBuff skb) =>
         (skb.TcpCb.Sacked & TCPCB_RETRANS) != 0 && TcpTsoptEcrBefore(tp, TcpOutput.TcpSkbTimestampTs(skb));
 
-    // Nothing was retransmitted, or the ACK is older than the first retransmission. In SYN_SENT the stamp was cleared by the
-    // very ACK.
-    private static bool TcpPacketDelayed(TcpSock tp) =>
-        tp.RetransStamp == 0 ? tp.SkState != TCP_SYN_SENT : TcpTsoptEcrBefore(tp, tp.RetransStamp);
+    // The ACK is older than the first retransmission; or there was none yet, and that is why there is no stamp. But the stamp is
+    // also cleared at the end of a recovery without SACK, and by the ACK of a SYN.
+    private static bool TcpPacketDelayed(TcpSock tp)
+    {
+        if (tp.RetransStamp != 0)
+            return TcpTsoptEcrBefore(tp, tp.RetransStamp);
+        return (tp.TcpIsSack || TcpSeq.Before(tp.SndUna, tp.HighSeq)) && tp.SkState != TCP_SYN_SENT;
+    }
 
     private static bool TcpMayUndo(TcpSock tp) =>
         tp.UndoMarker != 0 && (tp.UndoRetrans == 0 || TcpPacketDelayed(tp));
