@@ -1,4 +1,5 @@
 using Linnet.Kernel;
+using Linnet.Kernel.Net.Ipv4;
 
 namespace Linnet.Packetdrill.Commands;
 
@@ -20,6 +21,7 @@ internal static class IpCommands
     {
         if (words is not (["flush"] or ["flush", "all"]))
             throw call.Unsupported("ip tcp_metrics " + string.Join(' ', words));
+        call.Host.Net.Ipv4.TcpMetrics.Flush();
         return 0;
     }
 }

@@ -153,23 +153,6 @@ public sealed class LossProbeTests
         bench.Calls.Close(fd);
     }
 
-    [Fact]
-    public void Shut_down_data_goes_as_the_probe()
-    {
-        using TcpBench bench = Bench();
-        int fd = bench.Accepted(window: 65535, options: "mss 1000,sackOK", rtt: 1);
-        bench.Wait(10);
-        bench.Write(fd, 20_000);
-        Assert.Equal(10, bench.TakeAll().Count);
-        bench.Calls.Shutdown(fd, SHUT_RDWR);
-        bench.Wait(1);
-        bench.In(". 1:1(0) ack 1001 win 65535");
-        Assert.Equal(2, bench.TakeAll().Count);
-        bench.OutAfter(4, ". 12001:13001(1000) ack 1");
-        bench.In(". 1:1(0) ack 20002 win 65535");
-        bench.Calls.Close(fd);
-    }
-
     private static TcpBench Bench(Action<NetnsIpv4>? sysctl = null) => new(sysctl: ipv4 =>
     {
         ipv4.SysctlTcpSack = true;

@@ -90,6 +90,15 @@ public sealed partial class NetnsIpv4
     /// <summary><c>tcp_backlog_ack_defer</c>: one ACK for all segments of a backlog.</summary>
     public bool SysctlTcpBacklogAckDefer = true;
 
+    /// <summary>What connections have learned of paths.</summary>
+    public TcpMetricsTable TcpMetrics { get; } = new();
+
+    /// <summary><c>tcp_no_metrics_save</c>: nothing is remembered.</summary>
+    public bool SysctlTcpNoMetricsSave;
+
+    /// <summary><c>tcp_no_ssthresh_metrics_save</c>: slow-start thresholds are not.</summary>
+    public bool SysctlTcpNoSsthreshMetricsSave = true;
+
     /// <summary><c>tcp_recovery</c>: bits of <c>TCP_RACK_*</c>.</summary>
     public int SysctlTcpRecovery = TcpRecovery.TCP_RACK_LOSS_DETECTION;
 

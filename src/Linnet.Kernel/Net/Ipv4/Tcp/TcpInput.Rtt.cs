@@ -116,21 +116,6 @@ public static partial class TcpInput
         TcpAckUpdateRtt(tp, FLAG_SYN_ACKED, rttUs, -1, rttUs, ref rs);
     }
 
-    /// <summary>
-    /// A connection begins. Without a sample from its handshake, which then was retransmitted, the timeout is 3 s
-    /// (RFC 6298 5.7). Nothing is remembered from connection to connection.
-    /// </summary>
-    [Linux("tcp_init_metrics", "net/ipv4/tcp_metrics.c")]
-    public static void TcpInitMetrics(TcpSock tp)
-    {
-        tp.SndSsthresh = TCP_INFINITE_SSTHRESH;
-        if (tp.SrttUs != 0)
-            return;
-        tp.RttvarUs = (uint)(TCP_TIMEOUT_FALLBACK / Clock.NsecPerUsec);
-        tp.MdevUs = tp.MdevMaxUs = tp.RttvarUs;
-        tp.IcskRto = TCP_TIMEOUT_FALLBACK;
-    }
-
     /// <summary>An ICMP error says that the path is down: a backoff for its sake is taken back (RFC 6069).</summary>
     [Linux("tcp_ld_RTO_revert", "net/ipv4/tcp_ipv4.c")]
     public static void TcpLdRtoRevert(TcpSock tp, uint seq)

@@ -100,6 +100,7 @@ public static partial class TcpInput
                 consumed = true;
                 break;
             case TCP_LAST_ACK when tp.SndUna == tp.WriteSeq:
+                TcpMetrics.TcpUpdateMetrics(tp);
                 Tcp.TcpDone(tp);
                 consumed = true;
                 break;
@@ -384,7 +385,7 @@ public static partial class TcpInput
     {
         TcpOutput.TcpMtupInit(tp);
         tp.IcskAfOps.RebuildHeader(tp);
-        TcpInitMetrics(tp);
+        TcpMetrics.TcpInitMetrics(tp);
 
         // RFC 6928 section 2: a SYN that was lost leaves a window of one segment.
         tp.TcpSndCwndSet(tp.TotalRetrans > 1 && tp.UndoMarker != 0 ? 1u : TcpInitCwnd(tp));

@@ -112,6 +112,7 @@ public static partial class TcpMinisocks
             tp.NetIncStats(LinuxMib.TCPTimeWaitOverflow);
         }
 
+        TcpMetrics.TcpUpdateMetrics(tp);
         Tcp.TcpDone(tp);
     }
 

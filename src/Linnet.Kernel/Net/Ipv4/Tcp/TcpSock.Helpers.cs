@@ -174,8 +174,10 @@ public sealed partial class TcpSock
     /// <summary>Largest retransmission timeout, ns (<c>tcp_rto_max</c>).</summary>
     public long TcpRtoMax => IcskRtoMax != 0 ? IcskRtoMax : TCP_RTO_MAX;
 
-    /// <summary>Smallest retransmission timeout, ns (<c>tcp_rto_min</c>).</summary>
-    public long TcpRtoMin => IcskRtoMin != 0 ? IcskRtoMin : TCP_RTO_MIN;
+    /// <summary>Smallest retransmission timeout, ns: the route's where it fixes one (<c>tcp_rto_min</c>).</summary>
+    public long TcpRtoMin =>
+        SkDstCache is { } dst && dst.MetricLocked(RTAX_RTO_MIN) ? dst.Metric(RTAX_RTO_MIN) * Clock.NsecPerMsec
+        : IcskRtoMin != 0 ? IcskRtoMin : TCP_RTO_MIN;
 
     /// <summary>Has the retransmission timer fire (<c>tcp_reset_xmit_timer</c>), reckoned from the cached time.</summary>
     /// <param name="what"><c>ICSK_TIME_*</c></param>

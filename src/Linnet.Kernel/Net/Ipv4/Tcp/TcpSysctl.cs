@@ -82,6 +82,10 @@ internal static class TcpSysctl
             () => ipv4.SysctlTcpCompSackSlackNs, v => ipv4.SysctlTcpCompSackSlackNs = v, 0, long.MaxValue));
         Int(table, "tcp_comp_sack_nr", () => ipv4.SysctlTcpCompSackNr, v => ipv4.SysctlTcpCompSackNr = v, 0, 255);
         Bool(table, "tcp_backlog_ack_defer", () => ipv4.SysctlTcpBacklogAckDefer, v => ipv4.SysctlTcpBacklogAckDefer = v);
+        Bool(table, "tcp_no_metrics_save", () => ipv4.SysctlTcpNoMetricsSave, v => ipv4.SysctlTcpNoMetricsSave = v);
+        Bool(
+            table, "tcp_no_ssthresh_metrics_save", () => ipv4.SysctlTcpNoSsthreshMetricsSave,
+            v => ipv4.SysctlTcpNoSsthreshMetricsSave = v);
         Int(table, "tcp_recovery", () => ipv4.SysctlTcpRecovery, v => ipv4.SysctlTcpRecovery = v, 0, 255);
         Int(table, "tcp_early_retrans", () => ipv4.SysctlTcpEarlyRetrans, v => ipv4.SysctlTcpEarlyRetrans = v, 0, 4);
         Int(table, "tcp_frto", () => ipv4.SysctlTcpFrto, v => ipv4.SysctlTcpFrto = v, 0, 255);
