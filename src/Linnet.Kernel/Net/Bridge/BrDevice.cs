@@ -84,6 +84,7 @@ public sealed class BrDevice : NetDeviceOps
         {
             Flags = (uint)(IFF_BROADCAST | IFF_MULTICAST),
             DevAddr = Eth.EthRandomAddr(net.Machine.Random),
+            NoQueue = true,
             Features = NetdevFeatures.HwCsum | NetdevFeatures.Sg | NetdevFeatures.Tso | NetdevFeatures.GsoUdpL4
                 | NetdevFeatures.Lltx | NetdevFeatures.HwVlanTx,
             Priv = br,

@@ -61,9 +61,10 @@ public partial class Sock
     /// <param name="mark">Packet mark.</param>
     /// <param name="priority">Queueing priority.</param>
     /// <param name="tsflags">Timestamps that are asked for.</param>
+    /// <param name="transmitTime">When the packet is to leave, ns on the clock of <c>SO_TXTIME</c>; 0 for at once.</param>
     /// <returns>0, -EINVAL, -EPERM.</returns>
     [Linux("__sock_cmsg_send")]
-    public int SockCmsgSendCore(in CmsgReader cmsg, ref uint mark, ref uint priority, ref uint tsflags)
+    public int SockCmsgSendCore(in CmsgReader cmsg, ref uint mark, ref uint priority, ref uint tsflags, ref long transmitTime)
     {
         uint value;
         switch (cmsg.Type)
@@ -89,8 +90,11 @@ public partial class Sock
                 priority = value;
                 return 0;
             case SCM_TXTIME:
-                // The time is for a queueing discipline that sends by it; there is none.
-                return SockFlag(SockFlags.Txtime) && cmsg.TryRead(out ulong _) ? 0 : -EINVAL;
+                // For a queueing discipline that sends by it, as fq does.
+                if (!SockFlag(SockFlags.Txtime) || !cmsg.TryRead(out ulong time))
+                    return -EINVAL;
+                transmitTime = (long)time;
+                return 0;
             case SCM_RIGHTS or SCM_CREDENTIALS:
                 // They mean something to Unix sockets only, but have always been let through.
                 return 0;

@@ -163,6 +163,7 @@ public static partial class IpOutput
         cork.Mark = ipc.Mark;
         cork.Priority = ipc.Priority;
         cork.Tsflags = ipc.Tsflags;
+        cork.TransmitTime = ipc.TransmitTime;
         return 0;
     }
 
@@ -301,6 +302,7 @@ public static partial class IpOutput
         IpSelectIdentSegs(net, skb, inet, 1);
         skb.Priority = cork.Tos != -1 ? cork.Priority : inet.SkPriority;
         skb.Mark = cork.Mark;
+        skb.Tstamp = cork.TransmitTime;
         skb.Dst = rt;
         cork.Dst = null;
         cork.Opt = null;

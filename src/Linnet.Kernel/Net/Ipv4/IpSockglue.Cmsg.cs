@@ -127,7 +127,7 @@ public static partial class IpSockglue
             if (allowIpv6 && reader.Level == SOL_IPV6 && reader.Type == IPV6_PKTINFO)
                 err = Ipv6Pktinfo(in reader, ref ipc);
             else if (reader.Level == SOL_SOCKET)
-                err = sk.SockCmsgSendCore(in reader, ref ipc.Mark, ref ipc.Priority, ref ipc.Tsflags);
+                err = sk.SockCmsgSendCore(in reader, ref ipc.Mark, ref ipc.Priority, ref ipc.Tsflags, ref ipc.TransmitTime);
             else if (reader.Level == SOL_IP)
                 err = OneCmsg(sk, in reader, ref ipc);
             else

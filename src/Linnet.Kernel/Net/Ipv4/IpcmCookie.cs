@@ -16,6 +16,9 @@ public struct IpcmCookie
     /// <summary>Timestamping flags (<c>sockc.tsflags</c>).</summary>
     public uint Tsflags;
 
+    /// <summary>When the packet is to leave, ns; 0 for at once (<c>sockc.transmit_time</c>).</summary>
+    public long TransmitTime;
+
     /// <summary>Source address; after <c>ip_cmsg_send</c> it may be <c>IP_PKTINFO</c>'s.</summary>
     public uint Addr;
 
@@ -92,6 +95,9 @@ public struct InetCork
 
     /// <summary>Stamps that are asked for, <c>SOF_TIMESTAMPING_*</c>.</summary>
     public uint Tsflags;
+
+    /// <summary>When the datagram is to leave, ns; 0 for at once.</summary>
+    public long TransmitTime;
 }
 
 /// <summary>Copies a piece of a datagram's data into a packet (the <c>getfrag</c> argument of <c>ip_append_data</c>).</summary>

@@ -94,6 +94,7 @@ public static partial class Raw
             skb.Protocol = ETH_P_IP;
             skb.Priority = ipc.Priority;
             skb.Mark = ipc.Mark;
+            skb.Tstamp = ipc.TransmitTime;
             TxTimestamp.SkbSetupTxTimestamp(skb, sk, ipc.Tsflags);
             skb.Dst = rt;
             skb.ResetNetworkHeader();

@@ -100,7 +100,8 @@ internal static partial class AfPacket
             return -ENETDOWN;
         uint mark = sk.SkMark;
         uint priority = sk.SkPriority;
-        err = ReadControl(sk, msg, ref mark, ref priority);
+        long transmitTime = 0;
+        err = ReadControl(sk, msg, ref mark, ref priority, ref transmitTime);
         if (err != 0)
             return err;
         int reserve = sock.Type == SOCK_RAW ? dev.HardHeaderLen : 0;
@@ -118,6 +119,7 @@ internal static partial class AfPacket
         skb.Protocol = proto;
         skb.Mark = mark;
         skb.Priority = priority;
+        skb.Tstamp = transmitTime;
         if (sock.Type == SOCK_DGRAM && dev.HeaderOps.Create(skb, dev, proto, LinkAddress(msg, dev), default) < 0)
             err = -EINVAL;
         else
@@ -273,7 +275,7 @@ internal static partial class AfPacket
         return 0;
     }
 
-    private static int ReadControl(PacketSock sk, MsgHdr msg, ref uint mark, ref uint priority)
+    private static int ReadControl(PacketSock sk, MsgHdr msg, ref uint mark, ref uint priority, ref long transmitTime)
     {
         if (msg.MsgControllen == 0)
             return 0;
@@ -286,7 +288,7 @@ internal static partial class AfPacket
         while ((err = reader.Next()) > 0)
         {
             if (reader.Level == SOL_SOCKET)
-                err = sk.SockCmsgSendCore(in reader, ref mark, ref priority, ref tsflags);
+                err = sk.SockCmsgSendCore(in reader, ref mark, ref priority, ref tsflags, ref transmitTime);
             if (err < 0)
                 return err;
         }

@@ -346,10 +346,13 @@ public static partial class Tcp
         CmsgReader reader = new(control);
         uint mark = tp.SkMark;
         uint priority = tp.SkPriority;
+
+        // TCP spaces its segments itself.
+        long transmitTime = 0;
         int more;
         while ((more = reader.Next()) > 0)
         {
-            if (reader.Level == SOL_SOCKET && tp.SockCmsgSendCore(in reader, ref mark, ref priority, ref tsflags) != 0)
+            if (reader.Level == SOL_SOCKET && tp.SockCmsgSendCore(in reader, ref mark, ref priority, ref tsflags, ref transmitTime) != 0)
                 return -EINVAL;
         }
 
