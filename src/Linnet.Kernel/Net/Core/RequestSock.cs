@@ -125,6 +125,9 @@ public sealed class RequestSockQueue
     /// </summary>
     public long LastOverflow = long.MinValue;
 
+    /// <summary>Whether the log was told of a flood of SYNs; atomic.</summary>
+    public int SynfloodWarned;
+
     /// <summary>Requests in the established table; atomic.</summary>
     public int Qlen;
 

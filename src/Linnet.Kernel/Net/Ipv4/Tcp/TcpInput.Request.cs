@@ -137,12 +137,13 @@ public static partial class TcpInput
     {
         bool wantCookie = sk.Ipv4.SysctlTcpSyncookies != 0;
         sk.NetIncStats(wantCookie ? LinuxMib.TCPReqQFullDoCookies : LinuxMib.TCPReqQFullDrop);
-        if (sk.Ipv4.SysctlTcpSyncookies != 2)
+
+        // Looked at first, as each packet of a flood comes here.
+        ref int warned = ref sk.IcskAcceptQueue!.SynfloodWarned;
+        if (sk.Ipv4.SysctlTcpSyncookies != 2 && warned == 0 && Interlocked.Exchange(ref warned, 1) == 0)
         {
-            sk.Machine.Log.WriteOnce(
-                LogLevel.Info,
-                $"synflood {sk.SkcNum}",
-                $"TCP: Possible SYN flooding on port {sk.SkcNum}. {(wantCookie ? "Sending cookies." : "Dropping request.")}");
+            string action = wantCookie ? "Sending cookies." : "Dropping request.";
+            sk.Machine.Log.Write(LogLevel.Info, $"TCP: Possible SYN flooding on port {sk.SkcNum}. {action}");
         }
 
         return wantCookie;
