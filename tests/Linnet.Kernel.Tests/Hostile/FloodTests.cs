@@ -106,6 +106,18 @@ public sealed class FloodTests
     }
 
     [Fact]
+    public void A_full_table_of_neighbours_is_not_searched_for_every_packet()
+    {
+        using HostileBench bench = new(tap: true);
+        bench.Net.StartHonest();
+        bench.Net.RunFor(TimeSpan.FromMilliseconds(200));
+        int searches = bench.CallsOf("neigh_forced_gc", () => bench.Net.Attack(
+            Many, TimeSpan.FromMilliseconds(200), i => ArpRequest([2, 9, 0, (byte)(i >> 16), (byte)(i >> 8), (byte)i], 0xC6336500 + (uint)i, Victim)));
+        Assert.InRange(searches, 1, 201);
+        Assert.True(bench.Net.Finish(TimeSpan.FromSeconds(30)));
+    }
+
+    [Fact]
     public void Packets_from_neighbours_that_are_none_fill_no_queues()
     {
         // Each asks for an answer to an address on the link whose owner does not answer ARP.

@@ -68,11 +68,20 @@ internal sealed class HostileBench(bool tap = false, int backlog = 128) : IDispo
         return counter.Calls / (double)count;
     }
 
-    private sealed class Counter : ITraceSink
+    /// <summary>How often a function is called while something is done.</summary>
+    public int CallsOf(string symbol, Action action)
+    {
+        Counter counter = new(symbol);
+        using (TraceSession.Start(counter, Silent.Instance, Net.Machine))
+            action();
+        return counter.Calls;
+    }
+
+    private sealed class Counter(string? symbol = null) : ITraceSink
     {
         public int Calls { get; private set; }
 
-        public void Entered(TraceCall call) => Calls++;
+        public void Entered(TraceCall call) => Calls += symbol == null || call.Point.Symbol == symbol ? 1 : 0;
 
         public void Left(TraceCall call)
         {

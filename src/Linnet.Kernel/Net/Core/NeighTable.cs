@@ -22,6 +22,9 @@ public abstract partial class NeighTable
     private int entries;
     private long lastFlush = long.MinValue / 2;
 
+    // When the table was last searched for entries that may go, and there were none.
+    private long lastVain = long.MinValue;
+
     /// <summary>Makes an empty table.</summary>
     protected NeighTable(NetNamespace net)
     {
@@ -227,12 +230,17 @@ public abstract partial class NeighTable
         long now = Machine.Clock.Jiffies;
         if (entries < GcThresh2 || (entries < GcThresh3 && now - lastFlush <= ForcedGcInterval))
             return true;
+
+        // Invented neighbours must not have the whole table searched once each.
+        if (lastVain == now)
+            return false;
         List<Neighbour> candidates = [.. Snapshot().Where(n => (n.NudState & Nud.PERMANENT) == 0)];
         if (candidates.Count < GcThresh2 || (candidates.Count < GcThresh3 && now - lastFlush <= ForcedGcInterval))
             return true;
         int removed = NeighForcedGc(candidates, now, collected = []);
         if (removed > 0 || candidates.Count < GcThresh3)
             return true;
+        lastVain = now;
         Machine.Log.WriteOnce(LogLevel.Warning, "neigh-overflow", "neighbour: table overflow!");
         return false;
     }
@@ -245,12 +253,10 @@ public abstract partial class NeighTable
         lastFlush = now;
         // With the one that is to come.
         int surplus = candidates.Count + 1 - GcThresh2;
-        foreach (Neighbour n in candidates.OrderBy(n => n.Updated).ThenBy(n => n.Key))
+        List<Neighbour> old =
+            [.. candidates.Where(n => n.NudState is Nud.FAILED or Nud.NOARP || now - n.Updated > ForcedGcInterval)];
+        foreach (Neighbour n in old.OrderBy(n => n.Updated).ThenBy(n => n.Key).Take(surplus))
         {
-            if (collected.Count >= surplus)
-                break;
-            if (n.NudState is not (Nud.FAILED or Nud.NOARP) && now - n.Updated <= ForcedGcInterval)
-                continue;
             Unlink(n);
             collected.Add(n);
         }
