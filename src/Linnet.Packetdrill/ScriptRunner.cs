@@ -34,7 +34,8 @@ public sealed class ScriptRunner
         this.traceFrom = traceFrom;
         bed = new TestBed(options);
         run = new ScriptRun(script, options, bed);
-        commands = new CommandRunner(bed.Net, script.Path, ns => bed.Simulation.RunFor(TimeSpan.FromTicks(ns / 100)));
+        commands = new CommandRunner(bed.Net, script.Path, ns => bed.Simulation.RunFor(TimeSpan.FromTicks(ns / 100)),
+            options.Verbose ? line => run.Log.Add(line) : null);
         calls = new CallRunner(run) { FindFile = FindFile };
         packets = new PacketRunner(run);
         code = new CodeBlocks(script.Path);

@@ -52,6 +52,7 @@ public sealed class PacketdrillCommandTests : IDisposable
         CliRun run = await CliRun.RunAsync("packetdrill", "--mtu=1000", "-D", "FD=3", "-v", path);
         Assert.Equal((0, ""), (run.Status, run.Error));
         Assert.Contains("passed", run.Output);
+        Assert.Matches(@"outbound.* packet: .* S\. \d+:\d+\(0\) ack 1 win \d+ <mss 960>", run.Output);
     }
 
     [Fact]

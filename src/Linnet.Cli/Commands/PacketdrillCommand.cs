@@ -100,6 +100,8 @@ internal static class PacketdrillCommand
 
     private static void Print(Terminal terminal, SuiteEntry entry, bool isVerbose)
     {
+        foreach (string line in entry.Result.Log)
+            terminal.Write(line, Ink.Faint);
         foreach (string line in entry.Result.Printed)
             terminal.Write(line);
         foreach (string warning in entry.Result.Warnings)
