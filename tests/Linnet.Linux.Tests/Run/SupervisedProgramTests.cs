@@ -1,8 +1,12 @@
+using System.Diagnostics;
+
 namespace Linnet.Linux.Tests.Run;
 
 /// <summary>Programs of the computer's with Linnet's sockets.</summary>
 public class SupervisedProgramTests
 {
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
     [Fact]
     public async Task A_program_sees_the_same_as_on_the_hosts_kernel()
     {
@@ -43,12 +47,49 @@ public class SupervisedProgramTests
         using ProgramLab lab = new();
         (LinuxProgram program, string output) = lab.Start(
             lab.One, "exec python3 -c 'import socket, time; s = socket.socket(); s.bind((\"\", 7000)); s.listen(); print(\"up\", flush=True); time.sleep(99)'");
+        Stopwatch waited = Stopwatch.StartNew();
         while (!(await File.ReadAllTextAsync(output, TestContext.Current.CancellationToken)).Contains("up"))
+        {
+            Assert.True(waited.Elapsed < Limit, "the program did not come up");
             await Task.Yield();
+        }
+
         program.Signal(SIGKILL);
-        Assert.Equal(128 + 9, await program.Ended);
+        Assert.Equal(128 + 9, await program.Ended.WaitAsync(Limit, TestContext.Current.CancellationToken));
         (int status, string said) = await lab.RunAsync(lab.One, "python3 -c 'import socket; s = socket.socket(); s.bind((\"\", 7000)); s.listen(); print(\"bound\")'");
         Assert.Equal("bound\n", said);
         Assert.Equal(0, status);
+    }
+
+    [Fact]
+    public async Task What_a_program_started_does_not_outlive_the_supervisor()
+    {
+        using Process supervisor = Process.Start(new ProcessStartInfo(
+            Path.Combine(AppContext.BaseDirectory, "Linnet.Cli"),
+            ["run", "--", "sh", "-c", "sleep 1000 & echo $!; setsid sleep 1000 & echo $!; wait"]) { RedirectStandardOutput = true })!;
+        List<int> children = [];
+        for (int i = 0; i < 2; i++)
+            children.Add(int.Parse((await supervisor.StandardOutput.ReadLineAsync().WaitAsync(Limit))!));
+        supervisor.Kill();
+        await supervisor.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Limit);
+        Stopwatch waited = Stopwatch.StartNew();
+        while (children.Exists(IsRunning))
+        {
+            Assert.True(waited.Elapsed < Limit, $"{string.Join(' ', children)} still run");
+            await Task.Yield();
+        }
+    }
+
+    // A zombie, which nobody may have looked at yet, has ended.
+    private static bool IsRunning(int pid)
+    {
+        try
+        {
+            return !File.ReadAllText($"/proc/{pid}/stat").Contains(") Z ", StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 }

@@ -1,5 +1,6 @@
 """What programs do with sockets; prints what they see, which is the same on Linnet and on the host's kernel."""
 import asyncio
+import ctypes
 import errno
 import os
 import select
@@ -137,6 +138,27 @@ def processes():
     print('dup', same.type == socket.SOCK_STREAM, same.recv(10))
 
 
+def pointers():
+    libc = ctypes.CDLL(None, use_errno=True)
+    bad, good = ctypes.c_void_p(8), ctypes.create_string_buffer(128)
+    sock = socket.socket()
+    fd = sock.fileno()
+    for what, call in (
+            ('connect', lambda: libc.connect(fd, bad, 16)),
+            ('bind', lambda: libc.bind(fd, bad, 16)),
+            ('getsockname', lambda: libc.getsockname(fd, bad, good)),
+            ('setsockopt', lambda: libc.setsockopt(fd, socket.SOL_SOCKET, socket.SO_KEEPALIVE, bad, 4)),
+            ('getsockopt', lambda: libc.getsockopt(fd, socket.SOL_SOCKET, socket.SO_KEEPALIVE, bad, bad)),
+            ('sendmsg', lambda: libc.sendmsg(fd, bad, 0)),
+            ('recvmsg', lambda: libc.recvmsg(fd, bad, 0)),
+            ('no socket', lambda: libc.bind(0, good, 16)),
+            ('no file', lambda: libc.bind(999, good, 16))):
+        for _ in range(200):
+            ctypes.set_errno(0)
+            result = call()
+        print(what, result, name(ctypes.get_errno()))
+
+
 async def many():
     served = []
 
@@ -165,7 +187,7 @@ async def many():
     print('served', len(served))
 
 
-for part in (refusals, streams, backpressure, datagrams, processes):
+for part in (refusals, streams, backpressure, datagrams, processes, pointers):
     print('==', part.__name__)
     part()
 asyncio.run(many())
