@@ -88,7 +88,7 @@ internal static class IpRouteGet
         if (iif == null)
             output.Write(string.Create(CultureInfo.InvariantCulture, $"uid {flow.Flowi4Uid} "));
         output.Write(output.LineBreak).Write("    cache ").Write(CacheFlags(flags));
-        IpRouteMetrics.Print(rt.Metrics, output);
+        IpRouteMetrics.Print(rt.Dev.Net, rt.Metrics, output);
         if (iif != null)
             output.Write($"iif {iif.Name} ");
         output.Write("\n");

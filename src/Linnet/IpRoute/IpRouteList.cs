@@ -25,7 +25,7 @@ internal sealed class IpRouteList
         IpRouteList filter = new();
         filter.Read(net, words);
         foreach ((FibTable from, uint prefix, int length, FibAlias alias) in filter.Select(net))
-            filter.Print(from, prefix, length, alias, output);
+            filter.Print(net, from, prefix, length, alias, output);
     }
 
     public static void Flush(NetNamespace net, IpWords words)
@@ -157,7 +157,7 @@ internal sealed class IpRouteList
     }
 
     // What the selector fixes is not printed again.
-    private void Print(FibTable from, uint prefix, int length, FibAlias alias, IpOutput output)
+    private void Print(NetNamespace net, FibTable from, uint prefix, int length, FibAlias alias, IpOutput output)
     {
         FibInfo fi = alias.Info;
         if (alias.Type != RTN_UNICAST || output.Details)
@@ -182,7 +182,7 @@ internal sealed class IpRouteList
             output.Write(string.Create(CultureInfo.InvariantCulture, $"metric {fi.FibPriority} "));
         if (single)
             output.Write(FlagText(fi.Nh));
-        IpRouteMetrics.Print(fi.FibMetrics, output);
+        IpRouteMetrics.Print(net, fi.FibMetrics, output);
         if (!single)
             PrintNexthops(fi, output);
         output.Write("\n");

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
 
 namespace Linnet.IpRoute;
@@ -6,21 +7,22 @@ namespace Linnet.IpRoute;
 /// <summary>The metrics of routes in words.</summary>
 internal static class IpRouteMetrics
 {
-    // In the order of their numbers, which is that of ip's output. The congestion control of a route is not known here.
+    // In the order of their numbers, which is that of ip's output.
     private static readonly (int Metric, string Name)[] Names =
     [
         (RTAX_MTU, "mtu"), (RTAX_WINDOW, "window"), (RTAX_RTT, "rtt"), (RTAX_RTTVAR, "rttvar"), (RTAX_SSTHRESH, "ssthresh"),
         (RTAX_CWND, "cwnd"), (RTAX_ADVMSS, "advmss"), (RTAX_REORDERING, "reordering"), (RTAX_HOPLIMIT, "hoplimit"),
         (RTAX_INITCWND, "initcwnd"), (RTAX_FEATURES, "features"), (RTAX_RTO_MIN, "rto_min"), (RTAX_INITRWND, "initrwnd"),
-        (RTAX_QUICKACK, "quickack"), (RTAX_FASTOPEN_NO_COOKIE, "fastopen_no_cookie"),
+        (RTAX_QUICKACK, "quickack"), (RTAX_CC_ALGO, "congctl"), (RTAX_FASTOPEN_NO_COOKIE, "fastopen_no_cookie"),
     ];
 
     /// <summary>Reads the value of a metric, with <c>lock</c> before it where that is allowed.</summary>
+    /// <param name="net">The namespace.</param>
     /// <param name="word">The word that was read before.</param>
     /// <param name="words">What follows.</param>
     /// <param name="values">Where the value goes, by number.</param>
     /// <returns>Whether the word is the name of a metric.</returns>
-    public static bool TryRead(string word, IpWords words, uint[] values)
+    public static bool TryRead(NetNamespace net, string word, IpWords words, uint[] values)
     {
         int index = Array.FindIndex(Names, entry => entry.Name == word);
         if (index < 0)
@@ -34,6 +36,7 @@ internal static class IpRouteMetrics
             RTAX_FEATURES => NextFeatures(words),
             RTAX_RTT or RTAX_RTTVAR or RTAX_RTO_MIN => NextTime(words, metric),
             RTAX_QUICKACK or RTAX_FASTOPEN_NO_COOKIE => NextBool(words, word),
+            RTAX_CC_ALGO => NextCongestionControl(net, words, values),
             RTAX_HOPLIMIT => words.NextByte(word),
             _ => words.NextUint(word),
         };
@@ -44,7 +47,7 @@ internal static class IpRouteMetrics
     }
 
     /// <summary>The metrics as <c>ip route</c> prints them, a space behind each word.</summary>
-    public static void Print(RouteMetrics metrics, IpOutput output)
+    public static void Print(NetNamespace net, RouteMetrics metrics, IpOutput output)
     {
         foreach ((int metric, string name) in Names)
         {
@@ -55,7 +58,8 @@ internal static class IpRouteMetrics
             output.Write(name).Write(" ");
             if (locked)
                 output.Write("lock ");
-            output.Write(Text(metric, value)).Write(" ");
+            string text = metric == RTAX_CC_ALGO ? TcpCong.TcpCaGetNameByKey(net.Machine, value) ?? "" : Text(metric, value);
+            output.Write(text).Write(" ");
         }
     }
 
@@ -106,6 +110,17 @@ internal static class IpRouteMetrics
         while (words.Take("ecn"))
             features |= RTAX_FEATURE_ECN;
         return features != 0 ? features : throw IpCommandException.Wrong(words.Peek ?? "", "\"features\" value not valid");
+    }
+
+    // A control that needs ECN has the route ask for it.
+    private static uint NextCongestionControl(NetNamespace net, IpWords words, uint[] values)
+    {
+        uint key = TcpCong.TcpCaGetKeyByName(net.Machine, words.Next(), out bool ecn);
+        if (key == TcpCong.TCP_CA_UNSPEC)
+            IpCommandException.ThrowIfFailed(-EINVAL);
+        if (ecn)
+            values[RTAX_FEATURES] |= RTAX_FEATURE_ECN;
+        return key;
     }
 
     private static uint NextBool(IpWords words, string what)

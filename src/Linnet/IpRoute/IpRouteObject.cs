@@ -91,7 +91,7 @@ internal static class IpRouteObject
                     cfg = cfg with { Flags = cfg.Flags | RTNH_F_ONLINK };
                     break;
                 default:
-                    if (!IpRouteMetrics.TryRead(word, words, metrics))
+                    if (!IpRouteMetrics.TryRead(net, word, words, metrics))
                         cfg = ReadDestination(word, words, cfg, ref hasDestination);
                     break;
             }

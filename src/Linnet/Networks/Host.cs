@@ -224,6 +224,15 @@ public sealed class Host
         Check(FibFrontend.InetRtmNewroute(Namespace, route), $"add the route to {destination} by {gateway}");
     }
 
+    /// <summary>The routes.</summary>
+    public HostRoutes Routes => new(this);
+
+    /// <summary>The policy rules, which say in what tables routes are looked for.</summary>
+    public HostRules Rules => new(this);
+
+    /// <summary>The neighbours.</summary>
+    public HostNeighbours Neighbours => new(this);
+
     /// <summary>Carries out a command of iproute2 on the host, as <c>route add 10.0.0.0/8 via 192.0.2.1</c>.</summary>
     /// <param name="command">The words behind <c>ip</c>; see <see cref="IpCommand"/>.</param>
     /// <returns>What it prints.</returns>

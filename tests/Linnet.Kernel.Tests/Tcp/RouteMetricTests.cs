@@ -60,6 +60,35 @@ public sealed class RouteMetricTests : IDisposable
         bench.Out("S 0:0(0) win 3000");
     }
 
+    [Theory]
+    [InlineData(0, 200_000)]
+    [InlineData(50, 50_000)]
+    [InlineData(700, 700_000)]
+    public void Least_retransmission_timeout(int milliseconds, int microseconds)
+    {
+        if (milliseconds != 0)
+            Route(new RouteMetrics { [RTAX_RTO_MIN] = (uint)milliseconds, [RTAX_LOCK] = 1 << RTAX_RTO_MIN });
+        int fd = bench.Accepted();
+        Assert.InRange((int)bench.Info(fd).TcpiRto, microseconds, microseconds + 10_000);
+        bench.Calls.Close(fd);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ACKs_at_once(bool wanted)
+    {
+        if (wanted)
+            Route(new RouteMetrics { [RTAX_QUICKACK] = 1 });
+        int fd = bench.Accepted();
+        bench.In(". 1:101(100) ack 1 win 65535");
+        bench.TakeAll();
+        bench.SockOf(fd).IcskAck.Quick = 0;
+        bench.In(". 101:201(100) ack 1 win 65535");
+        Assert.Equal(wanted ? 1 : 0, bench.TakeAll().Count);
+        bench.Calls.Close(fd);
+    }
+
     [Fact]
     public void ECN()
     {

@@ -341,7 +341,8 @@ public static partial class TcpInput
     }
 
     /// <summary>Whether ACKs are sent at once for now (<c>tcp_in_quickack_mode</c>).</summary>
-    public static bool TcpInQuickackMode(TcpSock tp) => tp.IcskAck.Quick != 0 && !tp.InetCskInPingpongMode;
+    public static bool TcpInQuickackMode(TcpSock tp) =>
+        (tp.IcskAck.Quick != 0 && !tp.InetCskInPingpongMode) || tp.SkDstCache is { } dst && dst.Metric(RTAX_QUICKACK) != 0;
 
     /// <summary>Has the next ACKs be sent at once, up to <paramref name="maxQuickacks"/>.</summary>
     [Linux("tcp_enter_quickack_mode")]
