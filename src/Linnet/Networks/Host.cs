@@ -245,17 +245,18 @@ public sealed class Host
 
     /// <summary>Adds a device whose other end is a program: a TAP or TUN device.</summary>
     /// <param name="tap">Whether it carries Ethernet frames rather than IP packets.</param>
-    /// <param name="address">Its address.</param>
+    /// <param name="address">Its address; null for none, as a port of a bridge has none.</param>
     /// <param name="mtu">Largest packet in bytes.</param>
     /// <returns>The driver, which packets are given to and taken from.</returns>
-    public Kernel.Drivers.Tun AddTun(bool tap, IPNetworkAddress address, int mtu = 1500)
+    public Kernel.Drivers.Tun AddTun(bool tap, IPNetworkAddress? address, int mtu = 1500)
     {
         using KernelEntry entry = Network.Machine.Enter();
         Check(Kernel.Drivers.Tun.TunSetIff(Namespace, tap ? "tap%d" : "tun%d", tap, out Kernel.Drivers.Tun tun), "make a device");
         HostInterface end = new(this, tun.Dev);
         end.SetMtu(mtu);
         end.Up();
-        end.AddAddress(address);
+        if (address is { } given)
+            end.AddAddress(given);
         Network.Capture(end);
         return tun;
     }

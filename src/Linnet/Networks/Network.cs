@@ -1,4 +1,5 @@
 using System.Net;
+using Linnet.Diagnostics;
 using Linnet.Kernel;
 using Linnet.Kernel.Drivers;
 using Linnet.Kernel.Net.Core;
@@ -15,7 +16,8 @@ public sealed class Network : IDisposable
 {
     private readonly HostScheduler? realTime;
     private readonly PcapngWriter? capture;
-    private readonly List<Host> hosts = [];
+    // Replaced whole: metrics are read by other threads.
+    private volatile Host[] hosts = [];
 
     /// <summary>Boots a machine with no hosts.</summary>
     public Network(NetworkOptions? options = null)
@@ -33,6 +35,7 @@ public sealed class Network : IDisposable
             Log = options.Log,
         });
         capture = options.Capture is { } output ? new PcapngWriter(output, Machine) : null;
+        NetworkMetrics.Add(this);
     }
 
     /// <summary>The kernel.</summary>
@@ -59,7 +62,7 @@ public sealed class Network : IDisposable
     {
         using KernelEntry entry = Machine.Enter();
         Host host = new(this, name);
-        hosts.Add(host);
+        hosts = [.. hosts, host];
         Capture(host.Interfaces[0]);
         return host;
     }
@@ -119,6 +122,7 @@ public sealed class Network : IDisposable
     /// <summary>Ends the network. What its programs still wait for does not happen any more.</summary>
     public void Dispose()
     {
+        NetworkMetrics.Remove(this);
         Simulation?.Dispose();
         foreach (Host host in hosts)
             host.End();

@@ -14,6 +14,7 @@ public static class NetProcfs
     {
         ProcNet.Of(machine).Register("dev", DevSeqShow);
         DevAddrLists.DevMcastInit(machine);
+        ProtoList.ProtoInit(machine);
     }
 
     [Linux("dev_seq_show")]

@@ -136,6 +136,18 @@ public abstract class Proto
     /// <param name="wake">1 when asked in order to wake a writer, 0 when a writer asks.</param>
     public virtual bool StreamMemoryFree(Sock sk, int wake) => true;
 
+    /// <summary>Bytes that packets are made with for all headers (<c>max_header</c>).</summary>
+    public virtual int MaxHeader => 0;
+
+    /// <summary>The operations that the protocol has, for <c>/proc/net/protocols</c>.</summary>
+    public virtual ProtoOperations Operations => ProtoOperations.None;
+
+    /// <summary>How many sockets of a namespace packets can find (<c>sock_prot_inuse_get</c>).</summary>
+    public virtual int InuseGet(NetNamespace net) => 0;
+
+    /// <summary>Pages that all sockets have charged, or -1 when they are not counted (<c>memory_allocated</c>).</summary>
+    public virtual long MemoryAllocated(NetNamespace net) => MemoryOf(net)?.Allocated ?? -1;
+
     /// <summary>Stops a connection with an error (<c>diag_destroy</c>).</summary>
     public virtual int DiagDestroy(Sock sk, int err) => -EOPNOTSUPP;
 }

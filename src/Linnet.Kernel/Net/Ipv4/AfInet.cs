@@ -16,6 +16,8 @@ public static partial class AfInet
         InetswTable.Install(machine);
         foreach (InetProtosw q in InetswArray)
             InetRegisterProtosw(machine, q);
+        foreach (Proto prot in (Proto[])[TcpProt.Instance, UdpProt.Instance, RawProt.Instance, PingProt.Instance])
+            ProtoList.ProtoRegister(machine, prot);
         Socket.SockRegister(machine, InetFamilyOps.Instance);
         AddProtocols(machine);
         NetnsIpv4.Register(machine);

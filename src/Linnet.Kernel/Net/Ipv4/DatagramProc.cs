@@ -45,7 +45,7 @@ internal static class DatagramProc
     [Linux("ping_v4_seq_show", "net/ipv4/ping.c")]
     private static void PingV4SeqShow(NetNamespace net, StringBuilder seq)
     {
-        Padded(seq, "   " + Header);
+        Padded(seq, "  " + Header);
         foreach (InetSock sk in PingTable.Of(net.Machine).All)
         {
             if (sk.SkcNet == net)

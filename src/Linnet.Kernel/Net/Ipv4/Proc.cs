@@ -124,7 +124,7 @@ public static class Proc
         return values;
     }
 
-    private static int UdpInuse(NetNamespace net)
+    internal static int UdpInuse(NetNamespace net)
     {
         UdpTable table = UdpTable.Of(net.Machine);
         int count = 0;
@@ -137,7 +137,7 @@ public static class Proc
         return count;
     }
 
-    private static int RawInuse(NetNamespace net)
+    internal static int RawInuse(NetNamespace net)
     {
         RawTable table = RawTable.Of(net.Machine);
         int count = 0;

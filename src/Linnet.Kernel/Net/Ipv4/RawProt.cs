@@ -22,6 +22,13 @@ public sealed class RawProt : Proto
     public override bool HasBind => true;
 
     /// <inheritdoc/>
+    public override ProtoOperations Operations => ProtoOperations.All & ~(ProtoOperations.Accept | ProtoOperations.Shutdown
+        | ProtoOperations.BacklogRcv | ProtoOperations.GetPort | ProtoOperations.EnterMemoryPressure);
+
+    /// <inheritdoc/>
+    public override int InuseGet(NetNamespace net) => Proc.RawInuse(net);
+
+    /// <inheritdoc/>
     public override Sock AllocSock() => new RawSock();
 
     /// <inheritdoc/>
@@ -105,6 +112,14 @@ public sealed class PingProt : Proto
 
     /// <inheritdoc/>
     public override bool HasBind => true;
+
+    /// <inheritdoc/>
+    public override ProtoOperations Operations => ProtoOperations.All & ~(ProtoOperations.Accept | ProtoOperations.Ioctl
+        | ProtoOperations.Destroy | ProtoOperations.Shutdown | ProtoOperations.BacklogRcv | ProtoOperations.Hash
+        | ProtoOperations.EnterMemoryPressure);
+
+    /// <inheritdoc/>
+    public override int InuseGet(NetNamespace net) => PingTable.Of(net.Machine).All.Count(sk => sk.SkcNet == net);
 
     /// <inheritdoc/>
     public override Sock AllocSock() => new InetSock();

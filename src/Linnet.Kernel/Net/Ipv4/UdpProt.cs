@@ -19,6 +19,16 @@ public sealed class UdpProt : Proto
     public override string Name => "UDP";
 
     /// <inheritdoc/>
+    public override ProtoOperations Operations => ProtoOperations.All & ~(ProtoOperations.Accept | ProtoOperations.Shutdown
+        | ProtoOperations.Bind | ProtoOperations.BacklogRcv | ProtoOperations.EnterMemoryPressure);
+
+    /// <inheritdoc/>
+    public override int InuseGet(NetNamespace net) => Proc.UdpInuse(net);
+
+    /// <inheritdoc/>
+    public override long MemoryAllocated(NetNamespace net) => UdpTable.Of(net.Machine).Memory.Allocated;
+
+    /// <inheritdoc/>
     public override Sock AllocSock() => new UdpSock();
 
     /// <inheritdoc/>

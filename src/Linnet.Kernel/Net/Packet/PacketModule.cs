@@ -32,6 +32,7 @@ public sealed class PacketModule : Module
     [Linux("packet_init")]
     protected internal override int Init(Machine machine)
     {
+        ProtoList.ProtoRegister(machine, Proto);
         int err = Socket.SockRegister(machine, new PacketFamily(this));
         if (err < 0)
             return err;
@@ -48,6 +49,7 @@ public sealed class PacketModule : Module
         ProcNet.Of(machine).Unregister("packet");
         NetCore.Of(machine).UnregisterNetdeviceNotifier(notifier!);
         Socket.SockUnregister(machine, PF_PACKET);
+        ProtoList.ProtoUnregister(machine, Proto);
     }
 
     [Linux("packet_seq_show")]
@@ -98,6 +100,8 @@ internal sealed class PacketProto(PacketModule module) : Proto
     public override Module? Owner => module;
 
     public override Sock AllocSock() => new PacketSock();
+
+    public override int InuseGet(NetNamespace net) => module.Table.All.Count(sk => sk.SkcNet == net);
 
     public override void Close(Sock sk, long timeout) =>
         throw new BugException("packet sockets are released, not closed");

@@ -18,6 +18,15 @@ public sealed class TcpProt : Proto
     public override string Name => "TCP";
 
     /// <inheritdoc/>
+    public override ProtoOperations Operations => ProtoOperations.All & ~ProtoOperations.Bind;
+
+    /// <inheritdoc/>
+    public override int MaxHeader => MAX_TCP_HEADER;
+
+    /// <inheritdoc/>
+    public override int InuseGet(NetNamespace net) => net.Ipv4.TcpInuse;
+
+    /// <inheritdoc/>
     public override bool NoAutobind => true;
 
     /// <inheritdoc/>
