@@ -44,6 +44,15 @@ public struct IovIter
     /// <summary>Bytes that are left.</summary>
     public long Count { get; private set; }
 
+    /// <summary>Bytes that are left of the piece of memory that comes next.</summary>
+    /// <param name="begins">Whether nothing of it was taken yet.</param>
+    public int PieceLeft(out bool begins)
+    {
+        bool any = SkipEmpty();
+        begins = any && offset == 0;
+        return any ? Chunk(int.MaxValue) : 0;
+    }
+
     /// <summary>Limits what is left to <paramref name="count"/> bytes (<c>iov_iter_truncate</c>).</summary>
     public void Truncate(long count) => Count = Math.Min(Count, count);
 

@@ -127,6 +127,7 @@ public sealed partial class SkBuff
         Flags = 0;
         TxFlags = 0;
         Tskey = 0;
+        IsZerocopy = false;
         Peeked = false;
         IgnoreDf = false;
         ControlBuffer = default;

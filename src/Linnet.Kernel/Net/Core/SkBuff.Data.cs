@@ -210,6 +210,8 @@ public sealed partial class SkBuff
     /// <returns>False, with nothing changed, when there is no room or the data lies in the head.</returns>
     public bool ShiftTo(SkBuff to, int length)
     {
+        if (IsZerocopy || to.IsZerocopy)
+            return false;
         Bug.On(length > Len);
         if (HeadLen != 0 || NrFrags == 0)
             return false;

@@ -137,6 +137,9 @@ public sealed partial class SkBuff
     /// <summary>What the sender knows the stamped packet by; of a stream the sequence number of its last byte (<c>tskey</c>).</summary>
     public uint Tskey;
 
+    /// <summary>Its fragments are pieces of a program's memory on Linux, and are not joined with others (<c>skb_zcopy</c>).</summary>
+    public bool IsZerocopy;
+
     /// <summary>Whether a reader has seen the empty datagram with <c>MSG_PEEK</c> already.</summary>
     public bool Peeked;
 

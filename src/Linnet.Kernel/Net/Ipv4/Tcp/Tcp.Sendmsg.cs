@@ -140,6 +140,7 @@ public static partial class Tcp
     private static int CopyToQueue(
         TcpSock tp, MsgHdr msg, int flags, ref int mssNow, ref int sizeGoal, ref long copied)
     {
+        bool zerocopy = (flags & MSG_ZEROCOPY) != 0 && tp.SockFlag(SockFlags.Zerocopy);
         while (msg.MsgIter.Count > 0)
         {
             SkBuff? skb = tp.SkWriteQueue.Last;
@@ -150,7 +151,8 @@ public static partial class Tcp
                     return NoSpace(tp);
             }
 
-            int err = AppendToTail(tp, skb, msg, Math.Max(sizeGoal - skb.Len, 0), ref copied, out bool full);
+            int room = Math.Max(sizeGoal - skb.Len, 0);
+            int err = AppendToTail(tp, skb, msg, room, zerocopy, ref copied, out bool full);
             if (err == -EAGAIN)
                 return NoSpace(tp);
             if (err != 0)
@@ -212,11 +214,20 @@ public static partial class Tcp
         TcpOutput.TcpSlowStartAfterIdleCheck(tp);
     }
 
-    // Copies one piece into the thread's page, which the packet's last fragment grows into where it can.
-    private static int AppendToTail(TcpSock tp, SkBuff skb, MsgHdr msg, int room, ref long copied, out bool full)
+    // Copies one piece into the thread's page, which the packet's last fragment grows into where it can. Pieces of the program's that
+    // Linux would send from where they are (zerocopy) are fragments of their own there, and so here, as a packet has only so many.
+    private static int AppendToTail(
+        TcpSock tp, SkBuff skb, MsgHdr msg, int room, bool zerocopy, ref long copied, out bool full)
     {
+        bool begins = false;
+        if (zerocopy)
+        {
+            room = Math.Min(room, msg.MsgIter.PieceLeft(out begins));
+            skb.IsZerocopy = true;
+        }
+
         TcpPageFrag frag = TcpPageFrag.Refill(tp.SkNet.SkbPool.Pages);
-        bool merge = skb.NrFrags > 0 && Follows(in skb.Frag(skb.NrFrags - 1), frag);
+        bool merge = !begins && skb.NrFrags > 0 && Follows(in skb.Frag(skb.NrFrags - 1), frag);
         full = !merge && skb.NrFrags == SkBuff.MaxFrags;
         if (full)
             return 0;

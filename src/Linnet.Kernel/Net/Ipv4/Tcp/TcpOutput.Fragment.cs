@@ -42,6 +42,7 @@ public static partial class TcpOutput
         from.Eor = false;
         to.TxstampAck = false;
         skb.Split(buff, len);
+        buff.IsZerocopy = skb.IsZerocopy;
         TcpFragmentTstamp(skb, buff);
         buff.Tstamp = skb.Tstamp;
         buff.IpSummed = ChecksumState.Partial;
