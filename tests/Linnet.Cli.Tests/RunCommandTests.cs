@@ -40,7 +40,7 @@ public sealed class RunCommandTests : IDisposable
             "run", "--trace=calls", "--report", "--pcap", capture.FullName, "--", "curl", "-s", "-o", page, $"http://host.linnet:{port}/x");
         Assert.Equal(0, run.Status);
         Assert.Equal("from outside", await File.ReadAllTextAsync(page));
-        Assert.StartsWith("GET /x ", await served);
+        Assert.StartsWith("GET /x ", await served.WaitAsync(TimeSpan.FromSeconds(30)));
         Assert.Contains("connect(fd: ", run.Error);
         Assert.Contains("family AF_INET6", run.Error);
         capture.Refresh();

@@ -65,7 +65,7 @@ internal sealed unsafe class DatagramShadow(Supervisor supervisor, Syscalls owne
                 nint read = Native.Recv(End, buffer, LargestDatagram, MSG_DONTWAIT);
                 if (read < 0 && Marshal.GetLastPInvokeError() == EAGAIN)
                     return;
-                if (read <= 0 && HasHungUp())
+                if (read <= 0 && HasHungUp)
                 {
                     Close();
                     return;
@@ -117,11 +117,5 @@ internal sealed unsafe class DatagramShadow(Supervisor supervisor, Syscalls owne
     {
         int unread = 0;
         return Ioctl(End, SIOCOUTQ, &unread) < 0 ? 0 : unread;
-    }
-
-    private bool HasHungUp()
-    {
-        PollFd poll = new() { Fd = End };
-        return Poll(&poll, 1, 0) > 0 && (poll.Revents & POLLHUP) != 0;
     }
 }

@@ -59,6 +59,16 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
     /// <summary>The supervisor's end of the pair.</summary>
     public int End { get; }
 
+    /// <summary>Whether nobody has the program's end open any more.</summary>
+    public bool HasHungUp
+    {
+        get
+        {
+            PollFd poll = new() { Fd = End };
+            return Poll(&poll, 1, 0) > 0 && (poll.Revents & POLLHUP) != 0;
+        }
+    }
+
     protected Supervisor Supervisor { get; }
 
     /// <summary>What Linnet's socket is ready for (<c>EPOLL*</c>).</summary>

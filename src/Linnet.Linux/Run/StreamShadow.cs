@@ -153,8 +153,7 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
     // Without data to carry only the program's last close matters.
     private bool NoticeClose()
     {
-        PollFd poll = new() { Fd = End };
-        if (Poll(&poll, 1, 0) <= 0 || (poll.Revents & POLLHUP) == 0)
+        if (!HasHungUp)
             return false;
         foreach (int connection in unclaimed)
             Owner.Close(connection);
@@ -218,14 +217,12 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
         int error = read < 0 ? Marshal.GetLastPInvokeError() : 0;
         if (error == EAGAIN)
             return;
-        PollFd poll = new() { Fd = End };
-        bool closed = Poll(&poll, 1, 0) > 0 && (poll.Revents & (POLLHUP | POLLERR)) != 0;
         if (error == ECONNRESET)
         {
             // It closed with data unread: as in Linux, the peer is to know that it was not read.
             Abort();
         }
-        else if (closed)
+        else if (HasHungUp)
         {
             if (incoming.Length > 0)
                 Abort();
@@ -292,8 +289,7 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
     {
         if (Marshal.GetLastPInvokeError() == EAGAIN)
             return;
-        PollFd poll = new() { Fd = End };
-        if (Poll(&poll, 1, 0) > 0 && (poll.Revents & POLLHUP) != 0)
+        if (HasHungUp)
             Abort();
         else
             incoming.Clear();

@@ -1,5 +1,3 @@
-using static Linnet.Linux.Native;
-
 namespace Linnet.Linux;
 
 /// <summary>Calls on UDP, ping, raw and packet sockets.</summary>
@@ -48,40 +46,18 @@ internal sealed unsafe partial class SupervisedCalls
         (int flags, _) = Shape(call, process);
         SeccompCall copy = call;
         int fd = (int)call.Arguments[0];
-        shadow.TakeBack(theirs);
+        long result = Receive(copy, process, shadow, theirs);
         bool mayWait = IsBlocking(theirs) && (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) == 0;
-        long result = Ask(copy, process, shadow);
-        if (result == -EAGAIN && mayWait)
-        {
-            shadow.Park(new PendingCall(
-                listener, call, () => ReceiveAgain(copy, process, shadow, fd), Deadline(shadow, SO_RCVTIMEO), -EAGAIN)
-            {
-                Shadow = shadow,
-            });
-            return Answered;
-        }
-
-        shadow.Show();
-        return result;
+        return result != -EAGAIN || !mayWait
+            ? result
+            : Wait(call, shadow, SO_RCVTIMEO, -EAGAIN, () => WithEnd(process, fd, end => Receive(copy, process, shadow, end)));
     }
 
-    private long? ReceiveAgain(in SeccompCall call, HostProcess process, DatagramShadow shadow, int fd)
+    private long Receive(in SeccompCall call, HostProcess process, DatagramShadow shadow, int theirs)
     {
-        int theirs = process.Take(fd);
-        if (theirs < 0)
-            return -EBADF;
-        try
-        {
-            shadow.TakeBack(theirs);
-            long result = Ask(call, process, shadow);
-            if (result == -EAGAIN)
-                return null;
-            shadow.Show();
-            return result;
-        }
-        finally
-        {
-            _ = Close(theirs);
-        }
+        shadow.TakeBack(theirs);
+        long result = Ask(call, process, shadow);
+        shadow.Show();
+        return result;
     }
 }

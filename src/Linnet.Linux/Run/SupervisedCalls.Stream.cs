@@ -82,12 +82,7 @@ internal sealed unsafe partial class SupervisedCalls
         if (!IsBlocking(theirs))
             return Connecting(shadow, theirs);
         SeccompCall copy = call;
-        shadow.Park(new PendingCall(
-            listener, call, () => FinishConnect(copy, process, shadow), Deadline(shadow, SO_SNDTIMEO), -EINPROGRESS)
-        {
-            Shadow = shadow,
-        });
-        return Answered;
+        return Wait(call, shadow, SO_SNDTIMEO, -EINPROGRESS, () => FinishConnect(copy, process, shadow));
     }
 
     private static long Connecting(StreamShadow shadow, int theirs)
@@ -132,31 +127,10 @@ internal sealed unsafe partial class SupervisedCalls
         SeccompCall copy = call;
         int fd = (int)call.Arguments[0];
 
-        // Whoever tries again later has to take the program's end anew.
         long result = TryAccept(copy, process, shadow, theirs);
-        if (result != -EAGAIN || !IsBlocking(theirs))
-            return result;
-        shadow.Park(new PendingCall(
-            listener, call, () => AcceptAgain(copy, process, shadow, fd), Deadline(shadow, SO_RCVTIMEO), -EAGAIN)
-        {
-            Shadow = shadow,
-        });
-        return Answered;
-    }
-
-    private long? AcceptAgain(in SeccompCall call, HostProcess process, StreamShadow shadow, int fd)
-    {
-        int theirs = process.Take(fd);
-        try
-        {
-            long result = TryAccept(call, process, shadow, theirs);
-            return result == -EAGAIN ? null : result;
-        }
-        finally
-        {
-            if (theirs >= 0)
-                _ = Close(theirs);
-        }
+        return result != -EAGAIN || !IsBlocking(theirs)
+            ? result
+            : Wait(call, shadow, SO_RCVTIMEO, -EAGAIN, () => WithEnd(process, fd, end => TryAccept(copy, process, shadow, end)));
     }
 
     private long TryAccept(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
@@ -182,7 +156,7 @@ internal sealed unsafe partial class SupervisedCalls
                 process, __NR_accept4, (ulong)shadow.Fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         }
 
-        if (shadow.State == StreamState.Listening && theirs >= 0)
+        if (shadow.State == StreamState.Listening)
             shadow.UpdateTokens(theirs);
         if (connection < 0)
             return connection;

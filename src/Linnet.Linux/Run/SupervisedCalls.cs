@@ -132,12 +132,35 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         long result = attempt();
         if (result != -EAGAIN || !mayWait)
             return result;
-        shadow.Park(new PendingCall(
-            listener, call, () => attempt() is var again && again == -EAGAIN ? null : again, Deadline(shadow, timeoutOption), -EAGAIN)
-        {
-            Shadow = shadow,
-        });
+        return Wait(call, shadow, timeoutOption, -EAGAIN, () => attempt() is var again && again == -EAGAIN ? null : again);
+    }
+
+    /// <summary>Keeps a call until it can be answered.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="shadow">Its socket.</param>
+    /// <param name="timeoutOption">The option that says how long it may take.</param>
+    /// <param name="expired">The result then.</param>
+    /// <param name="attempt">Makes it; null while it has to wait.</param>
+    private long Wait(in SeccompCall call, ShadowSocket shadow, int timeoutOption, long expired, Func<long?> attempt)
+    {
+        shadow.Park(new PendingCall(listener, call, attempt, Deadline(shadow, timeoutOption), expired) { Shadow = shadow });
         return Answered;
+    }
+
+    /// <summary>Makes a call that needs the program's end, which is taken anew for it.</summary>
+    private static long? WithEnd(HostProcess process, int fd, Func<int, long> make)
+    {
+        int theirs = process.Take(fd);
+        if (theirs < 0)
+            return -EBADF;
+        try
+        {
+            return make(theirs) is var result && result == -EAGAIN ? null : result;
+        }
+        finally
+        {
+            _ = Close(theirs);
+        }
     }
 
     private static long Deadline(ShadowSocket shadow, int timeoutOption)

@@ -158,8 +158,7 @@ internal sealed unsafe class Supervisor : IDisposable
     {
         foreach (ShadowSocket shadow in byEnd.Values)
         {
-            PollFd poll = new() { Fd = shadow.End };
-            if (Poll(&poll, 1, 0) > 0 && (poll.Revents & POLLHUP) != 0)
+            if (shadow.HasHungUp)
                 shadow.Pump();
         }
     }

@@ -66,7 +66,11 @@ public class SupervisedProgramTests
     {
         using Process supervisor = Process.Start(new ProcessStartInfo(
             Path.Combine(AppContext.BaseDirectory, "Linnet.Cli"),
-            ["run", "--", "sh", "-c", "sleep 1000 & echo $!; setsid sleep 1000 & echo $!; wait"]) { RedirectStandardOutput = true })!;
+            ["run", "--", "sh", "-c", "sleep 1000 & echo $!; setsid sleep 1000 & echo $!; wait"])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
         List<int> children = [];
         for (int i = 0; i < 2; i++)
             children.Add(int.Parse((await supervisor.StandardOutput.ReadLineAsync().WaitAsync(Limit))!));
