@@ -25,6 +25,8 @@ public class RouteTests
     [InlineData(14)]
     [InlineData(15)]
     [InlineData(16)]
+    [InlineData(201)]
+    [InlineData(239)]
     public void Random_rules_and_routes_lead_to_the_same_places(int seed) => Compare(new Random(seed), rules: 12);
 
     [Fact]

@@ -310,7 +310,7 @@ public abstract class FibRulesOps<TRule, TFlow, TResult>(NetNamespace net)
 
     [Linux("rule_exists")]
     private bool RuleExists(TRule rule, TRule given) =>
-        rule.Action == given.Action && rule.Table == given.Table && rule.Pref == given.Pref
+        rule.Action == given.Action && rule.Table == given.Table && rule.Pref == given.Pref && rule.Proto == given.Proto
         && rule.IifName == given.IifName && rule.OifName == given.OifName && rule.Mark == given.Mark
         && rule.MarkMask == given.MarkMask && rule.SuppressPrefixlen == given.SuppressPrefixlen && rule.UidRange == given.UidRange && rule.IpProto == given.IpProto
         && rule.SportRange == given.SportRange && rule.DportRange == given.DportRange && Compare(rule, given);

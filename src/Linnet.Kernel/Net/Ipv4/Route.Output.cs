@@ -120,7 +120,8 @@ public static partial class Route
 
         asked.Flowi4Iif = iif?.Ifindex ?? Flowi4.LOOPBACK_IFINDEX;
         // Of some destinations no table is asked.
-        bool one = asked.Daddr != 0 && !Ipv4Addr.IsLbcast(asked.Daddr) && !Ipv4Addr.IsMulticast(asked.Daddr);
+        bool far = iif == null && asked.Flowi4Oif != 0 && !Ipv4Addr.IsLocalMulticast(asked.Daddr);
+        bool one = asked.Daddr != 0 && !Ipv4Addr.IsLbcast(asked.Daddr) && (far || !Ipv4Addr.IsMulticast(asked.Daddr));
         bool asks = one || (iif == null && asked is { Daddr: not 0, Flowi4Oif: 0, Saddr: 0 });
         res = default;
         if (asks && IpFib.FibLookup(net, in asked, out res) != 0)
