@@ -45,9 +45,9 @@ public sealed class LinkLayerTests : IDisposable
         one.Run("ip", "addr", "add", "192.0.2.1/24", "dev", "tap0").ThrowIfFailed();
         other.Run("ip", "addr", "add", "192.0.2.2/24", "dev", "tap0").ThrowIfFailed();
 
-        Assert.Contains("5 received", Ping(one, "192.0.2.2", 1400));
-        Assert.Contains("5 received", Ping(other, "192.0.2.1", 4000));
-        Assert.Contains("5 received", Ping(one, "192.0.2.3", 56));
+        Ping(one, "192.0.2.2", 1400);
+        Ping(other, "192.0.2.1", 4000);
+        Ping(one, "192.0.2.3", 56);
         Assert.Equal(2, bridge.Ports.Count);
         Assert.True(bridge.Addresses.Count >= 4);
     }
@@ -119,8 +119,12 @@ public sealed class LinkLayerTests : IDisposable
 
     private static string Mdb(HostNamespace kernel) => kernel.Run("bridge", "-d", "mdb", "show").ThrowIfFailed().Output;
 
-    private static string Ping(HostNamespace from, string to, int size) =>
-        from.Run("ping", "-c", "5", "-i", "0.05", "-W", "5", "-s", $"{size}", to).Output;
+    // Once an answer has come, ping waits for the last one only as long as its interval: a busy computer needs a long one.
+    private static void Ping(HostNamespace from, string to, int size)
+    {
+        HostNamespace.Result ping = from.Run("ping", "-c", "3", "-i", "0.5", "-W", "5", "-s", $"{size}", to);
+        Assert.True(ping.Output.Contains(" 3 received"), ping.Output + ping.Errors);
+    }
 
     private static async Task<byte[]> ReadAll(LinnetSocket listener, int length)
     {
