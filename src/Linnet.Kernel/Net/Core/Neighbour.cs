@@ -356,6 +356,9 @@ public sealed class Neighbour
             Confirmed = now;
         if (changed || state != old)
             Updated = now;
+        // Senders look at the state without the lock, and take the address that goes with it.
+        if (changed && !lladdr.SequenceEqual(ha))
+            ha = lladdr.ToArray();
         if (state != old)
         {
             timer.Delete();
@@ -365,11 +368,7 @@ public sealed class Neighbour
                 Arm(now + (state == Nud.REACHABLE ? Parms.ReachableTime(Tbl.Machine, now) : 0));
         }
 
-        if (!changed)
-            return;
-        if (!lladdr.SequenceEqual(ha))
-            ha = lladdr.ToArray();
-        if ((state & Nud.CONNECTED) == 0)
+        if (changed && (state & Nud.CONNECTED) == 0)
             Confirmed = now - Parms.BaseReachableTime * 2L;
     }
 
