@@ -33,7 +33,7 @@ internal static class CaptureCheck
     {
         string ours = string.Join(" || ", linnet.Select(address => $"ip.src == {address}"));
         HostNamespace.Result found = Tshark(
-            file, "-Y", $"({ours}) && ({Bad} || ({Suspicious}{andNot}))", "-T", "fields", "-e", "frame.number", "-e", "_ws.col.Info", "-e",
+            file, "-Y", $"({ours}) && ({Bad} || ({Suspicious})){andNot}", "-T", "fields", "-e", "frame.number", "-e", "_ws.col.Info", "-e",
             "_ws.expert.message");
         Assert.True(found.Output.Length == 0, $"tshark finds fault with what Linnet sent:\n{found.Output}");
         Assert.True(new FileInfo(file).Length > 400, "nothing was captured");
