@@ -27,13 +27,16 @@ public sealed class Gateway : NfHookOps, IAsyncDisposable
     private readonly CancellationTokenSource stop = new();
     private readonly ConcurrentDictionary<uint, int> localAddresses = [];
     private readonly Lock routeGate = new();
+
+    // The host's own addresses with their networks' masks: every packet is compared with them.
+    private readonly (uint Address, uint Mask)[] addresses;
     private readonly TcpEgress tcp;
     private readonly UdpEgress udp;
     private readonly PingEgress ping;
     private readonly Task sweeping;
 
     /// <summary>Makes a gateway of a host that is connected already.</summary>
-    /// <param name="host">The host.</param>
+    /// <param name="host">The host, with the addresses that it is to have.</param>
     /// <param name="names">What names mean.</param>
     /// <param name="allowOutside">Whether there is a way out; otherwise only names are answered, and the rest is prohibited.</param>
     public Gateway(Host host, NameTable names, bool allowOutside)
@@ -41,6 +44,11 @@ public sealed class Gateway : NfHookOps, IAsyncDisposable
         Host = host;
         Names = names;
         AllowsOutside = allowOutside;
+        addresses =
+        [
+            .. host.Interfaces.SelectMany(end => end.Addresses).Select(own =>
+                (FromAddress(own.Address), own.PrefixLength == 0 ? 0 : uint.MaxValue << (32 - own.PrefixLength))),
+        ];
         tcp = new TcpEgress(this);
         udp = new UdpEgress(this);
         ping = new PingEgress(this);
@@ -172,13 +180,10 @@ public sealed class Gateway : NfHookOps, IAsyncDisposable
 
     private bool IsOwn(uint address)
     {
-        foreach (HostInterface end in Host.Interfaces)
+        foreach ((uint own, uint _) in addresses)
         {
-            foreach (IPNetworkAddress own in end.Addresses)
-            {
-                if (FromAddress(own.Address) == address)
-                    return true;
-            }
+            if (own == address)
+                return true;
         }
 
         return false;
@@ -186,14 +191,10 @@ public sealed class Gateway : NfHookOps, IAsyncDisposable
 
     private bool IsInside(uint address)
     {
-        foreach (HostInterface end in Host.Interfaces)
+        foreach ((uint own, uint mask) in addresses)
         {
-            foreach (IPNetworkAddress own in end.Addresses)
-            {
-                uint mask = own.PrefixLength == 0 ? 0 : uint.MaxValue << (32 - own.PrefixLength);
-                if (((FromAddress(own.Address) ^ address) & mask) == 0)
-                    return true;
-            }
+            if (((own ^ address) & mask) == 0)
+                return true;
         }
 
         return false;

@@ -13,38 +13,30 @@ internal sealed unsafe class RemoteMemory(int pid) : MmStruct
     /// <inheritdoc/>
     public override int CopyFromUser(Span<byte> destination, ulong address)
     {
-        int copied = 0;
         fixed (byte* bytes = destination)
-        {
-            // The host copies whole pieces or nothing of them: where one fails, what lies before the bad page still counts.
-            while (copied < destination.Length)
-            {
-                nint n = Transfer(bytes + copied, address + (ulong)copied, destination.Length - copied, write: false);
-                if (n <= 0)
-                    break;
-                copied += (int)n;
-            }
-        }
-
-        return destination.Length - copied;
+            return Copy(bytes, address, destination.Length, write: false);
     }
 
     /// <inheritdoc/>
     public override int CopyToUser(ulong address, ReadOnlySpan<byte> source)
     {
-        int copied = 0;
         fixed (byte* bytes = source)
+            return Copy(bytes, address, source.Length, write: true);
+    }
+
+    // The host copies whole pieces or nothing of them: where one fails, what lies before the bad page still counts.
+    private int Copy(byte* local, ulong address, int length, bool write)
+    {
+        int copied = 0;
+        while (copied < length)
         {
-            while (copied < source.Length)
-            {
-                nint n = Transfer(bytes + copied, address + (ulong)copied, source.Length - copied, write: true);
-                if (n <= 0)
-                    break;
-                copied += (int)n;
-            }
+            nint n = Transfer(local + copied, address + (ulong)copied, length - copied, write);
+            if (n <= 0)
+                break;
+            copied += (int)n;
         }
 
-        return source.Length - copied;
+        return length - copied;
     }
 
     private nint Transfer(byte* local, ulong address, int length, bool write)

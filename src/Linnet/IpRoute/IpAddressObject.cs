@@ -115,22 +115,8 @@ internal static class IpAddressObject
 
     private static void Show(NetNamespace net, IpWords words, IpOutput output)
     {
-        NetDevice? only = null;
-        bool upOnly = false;
-        while (words.More)
+        foreach (NetDevice dev in words.TakeShown(net))
         {
-            if (words.Take("up"))
-                upOnly = true;
-            else if (words.Take("dev") || only == null)
-                only = words.NextDevice(net);
-            else
-                throw IpCommandException.Garbage(words.Next());
-        }
-
-        foreach (NetDevice dev in net.Devices.All)
-        {
-            if ((only != null && dev != only) || (upOnly && !dev.IsUp))
-                continue;
             InIfaddr[] list = InDevice.Get(dev)?.IfaList ?? [];
             if (output.Brief)
             {

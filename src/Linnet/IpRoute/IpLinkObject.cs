@@ -53,22 +53,8 @@ internal static class IpLinkObject
 
     private static void Show(NetNamespace net, IpWords words, IpOutput output)
     {
-        NetDevice? only = null;
-        bool upOnly = false;
-        while (words.More)
+        foreach (NetDevice dev in words.TakeShown(net))
         {
-            if (words.Take("up"))
-                upOnly = true;
-            else if (words.Take("dev") || only == null)
-                only = words.NextDevice(net);
-            else
-                throw IpCommandException.Garbage(words.Next());
-        }
-
-        foreach (NetDevice dev in net.Devices.All)
-        {
-            if ((only != null && dev != only) || (upOnly && !dev.IsUp))
-                continue;
             if (output.Brief)
                 output.Write($"{BriefHead(dev)}{IpWords.Text(dev.DevAddr)} <{Flags(dev)}> \n");
             else

@@ -144,6 +144,24 @@ internal sealed class IpWords(IReadOnlyList<string> words)
             : throw new IpCommandException(1, $"Error: any valid prefix is expected rather than \"{word}\".");
     }
 
+    /// <summary>The devices that <c>show</c> is to show: one by its name, those that are up, or all.</summary>
+    public IEnumerable<NetDevice> TakeShown(NetNamespace net)
+    {
+        NetDevice? only = null;
+        bool upOnly = false;
+        while (More)
+        {
+            if (Take("up"))
+                upOnly = true;
+            else if (Take("dev") || only == null)
+                only = NextDevice(net);
+            else
+                throw IpCommandException.Garbage(Next());
+        }
+
+        return net.Devices.All.Where(dev => (only == null || dev == only) && (!upOnly || dev.IsUp));
+    }
+
     /// <summary>A device by name.</summary>
     public NetDevice NextDevice(NetNamespace net)
     {
