@@ -1,4 +1,4 @@
-using Linnet.Cli.Tests.Infrastructure;
+using Linnet.Testing;
 
 namespace Linnet.Cli.Tests;
 

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using Linnet.Cli.Tests.Infrastructure;
+using Linnet.Testing;
 
 namespace Linnet.Cli.Tests;
 

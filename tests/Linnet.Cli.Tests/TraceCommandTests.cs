@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Linnet.Cli.Tests.Infrastructure;
+using Linnet.Testing;
 
 namespace Linnet.Cli.Tests;
 

@@ -1,5 +1,5 @@
 using Linnet.Cli.Lab;
-using Linnet.Cli.Tests.Infrastructure;
+using Linnet.Testing;
 
 namespace Linnet.Cli.Tests.Lab;
 

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Linnet.Cli.Commands;
 using Linnet.Cli.Serve;
-using Linnet.Cli.Tests.Infrastructure;
+using Linnet.Testing;
 
 namespace Linnet.Cli.Tests.Serve;
 

@@ -1,4 +1,6 @@
-namespace Linnet.Cli.Tests.Infrastructure;
+using Linnet.Cli;
+
+namespace Linnet.Testing;
 
 /// <summary>A run of the command inside of the test's process.</summary>
 /// <param name="Status">Exit status.</param>
