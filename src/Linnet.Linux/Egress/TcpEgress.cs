@@ -11,7 +11,6 @@ namespace Linnet.Linux;
 internal sealed class TcpEgress(Gateway gateway) : IDisposable
 {
     private const int DnsPort = 53;
-    private const long IdleMilliseconds = 60_000;
 
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(75);
 
@@ -40,16 +39,15 @@ internal sealed class TcpEgress(Gateway gateway) : IDisposable
     /// <summary>Closes what has not been used for a while.</summary>
     public void Sweep()
     {
-        long now = Environment.TickCount64;
         foreach ((Flow flow, Outer outer) in flows)
         {
-            if (outer.IsReady && now - outer.ReadyAt > IdleMilliseconds && flows.TryRemove(new(flow, outer)))
+            if (outer.IsReady && outer.Use.IsIdle && flows.TryRemove(new(flow, outer)))
                 outer.Socket?.Dispose();
         }
 
         foreach (((uint, ushort) key, Listener listener) in listeners)
         {
-            if (listener.IsIdle(now, IdleMilliseconds) && listeners.TryRemove(new(key, listener)))
+            if (listener.IsIdle && listeners.TryRemove(new(key, listener)))
                 Close(key.Item1, listener);
         }
     }
@@ -131,7 +129,7 @@ internal sealed class TcpEgress(Gateway gateway) : IDisposable
         {
             if (listeners.TryGetValue(key, out Listener? known))
             {
-                known.Touch();
+                known.Use.Touch();
                 return;
             }
 
@@ -204,13 +202,13 @@ internal sealed class TcpEgress(Gateway gateway) : IDisposable
 
         public Socket? Socket { get; set; }
 
-        public long ReadyAt { get; private set; }
+        public LastUse Use { get; } = new();
 
         public bool IsReady => isReady;
 
         public void SetReady()
         {
-            ReadyAt = Environment.TickCount64;
+            Use.Touch();
             isReady = true;
         }
     }
@@ -218,21 +216,19 @@ internal sealed class TcpEgress(Gateway gateway) : IDisposable
     private sealed class Listener(LinnetSocket socket)
     {
         private int connections;
-        private long usedAt = Environment.TickCount64;
 
         public LinnetSocket Socket => socket;
 
-        public void Touch() => Volatile.Write(ref usedAt, Environment.TickCount64);
+        public LastUse Use { get; } = new();
+
+        public bool IsIdle => Volatile.Read(ref connections) == 0 && Use.IsIdle;
 
         public void Begin() => Interlocked.Increment(ref connections);
 
         public void End()
         {
-            Touch();
+            Use.Touch();
             Interlocked.Decrement(ref connections);
         }
-
-        public bool IsIdle(long now, long limit) =>
-            Volatile.Read(ref connections) == 0 && now - Volatile.Read(ref usedAt) > limit;
     }
 }

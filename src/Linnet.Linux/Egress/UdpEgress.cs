@@ -12,7 +12,6 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
 {
     private const int DnsPort = 53;
     private const int LargestDatagram = 65536;
-    private const long IdleMilliseconds = 60_000;
 
     private readonly ConcurrentDictionary<(uint Address, ushort Port), Service> services = [];
 
@@ -43,16 +42,15 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
     /// <summary>Closes what has not been used for a while.</summary>
     public void Sweep()
     {
-        long now = Environment.TickCount64;
         foreach (((uint, ushort) key, Service service) in services)
         {
             foreach ((IPEndPoint client, Flow flow) in service.Flows)
             {
-                if (now - flow.UsedAt > IdleMilliseconds && service.Flows.TryRemove(new(client, flow)))
+                if (flow.Use.IsIdle && service.Flows.TryRemove(new(client, flow)))
                     flow.Socket.Dispose();
             }
 
-            if (service.Socket != null && service.Flows.IsEmpty && now - service.UsedAt > IdleMilliseconds
+            if (service.Socket != null && service.Flows.IsEmpty && service.Use.IsIdle
                 && services.TryRemove(new(key, service)))
                 Close(key.Item1, service);
         }
@@ -130,7 +128,7 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
         return ReceiveAsync(service, buffer, async (length, client) =>
         {
             Flow flow = service.Flows.GetOrAdd(client, c => Begin(key, service, c));
-            flow.Touch();
+            flow.Use.Touch();
             await flow.Socket.SendAsync(buffer.AsMemory(0, length), SocketFlags.None, gateway.Stopping);
         });
     }
@@ -142,7 +140,7 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
             try
             {
                 (int length, IPEndPoint? client) = await service.Socket.ReceiveFromAsync(buffer, gateway.Stopping);
-                service.Touch();
+                service.Use.Touch();
                 if (client != null)
                     await handle(length, client);
             }
@@ -174,7 +172,7 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
             try
             {
                 int length = await flow.Socket.ReceiveAsync(buffer, SocketFlags.None, gateway.Stopping);
-                flow.Touch();
+                flow.Use.Touch();
                 await service.Socket!.SendToAsync(buffer.AsMemory(0, length), client, gateway.Stopping);
             }
             catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
@@ -199,11 +197,12 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
         private const int MostHeld = 64;
 
         private List<SkBuff>? held = [];
-        private long usedAt = Environment.TickCount64;
 
         public LinnetSocket? Socket { get; set; }
 
         public ConcurrentDictionary<IPEndPoint, Flow> Flows { get; } = [];
+
+        public LastUse Use { get; } = new();
 
         // Datagrams that come before the socket is there wait for it.
         public bool Hold(SkBuff skb)
@@ -226,20 +225,12 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
                 return taken;
             }
         }
-
-        public long UsedAt => Volatile.Read(ref usedAt);
-
-        public void Touch() => Volatile.Write(ref usedAt, Environment.TickCount64);
     }
 
     private sealed class Flow(Socket socket)
     {
-        private long usedAt = Environment.TickCount64;
-
         public Socket Socket => socket;
 
-        public long UsedAt => Volatile.Read(ref usedAt);
-
-        public void Touch() => Volatile.Write(ref usedAt, Environment.TickCount64);
+        public LastUse Use { get; } = new();
     }
 }
