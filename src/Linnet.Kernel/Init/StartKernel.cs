@@ -4,6 +4,7 @@ using Linnet.Kernel.Net;
 using Linnet.Kernel.Net.Bridge;
 using Linnet.Kernel.Net.Core;
 using Linnet.Kernel.Net.Ipv4;
+using Linnet.Kernel.Net.Netlink;
 using Linnet.Kernel.Net.Packet;
 using Linnet.Kernel.Net.Sched;
 using Linnet.Kernel.Net.Vlan;
@@ -37,6 +38,7 @@ public static class StartKernel
     private static void CoreInitcalls(Machine machine)
     {
         Socket.SockInit(machine);
+        AfNetlink.NetlinkProtoInit(machine);
         SysctlNetCore.SysctlCoreInit(machine);
         NetProcfs.DevProcInit(machine);
         SchApi.PktschedInit(machine);

@@ -70,6 +70,15 @@ public static class NetlinkH
     public const int NLMSG_OVERRUN = 4;
     public const int NLMSG_MIN_TYPE = 0x10;
 
+    public const int NLMSGERR_ATTR_UNUSED = 0;
+    public const int NLMSGERR_ATTR_MSG = 1;
+    public const int NLMSGERR_ATTR_OFFS = 2;
+    public const int NLMSGERR_ATTR_COOKIE = 3;
+    public const int NLMSGERR_ATTR_POLICY = 4;
+    public const int NLMSGERR_ATTR_MISS_TYPE = 5;
+    public const int NLMSGERR_ATTR_MISS_NEST = 6;
+    public const int MAX_LINKS = 32;
+
     public const int NLA_F_NESTED = 0x8000;
     public const int NLA_F_NET_BYTEORDER = 0x4000;
     public const int NLA_TYPE_MASK = -49153;

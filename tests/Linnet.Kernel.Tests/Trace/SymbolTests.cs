@@ -33,6 +33,8 @@ public partial class SymbolTests
         ("net/ipv4/inet_timewait_sock.c", ["Net/Ipv4", "Net/Ipv4/Tcp"]),
         ("net/ipv4/syncookies.c", ["Net/Ipv4", "Net/Ipv4/Tcp"]),
         ("net/netlink/", ["Net/Netlink"]),
+        ("lib/nlattr.c", ["Net/Netlink"]),
+        ("net/core/rtnetlink.c", ["Net/Netlink"]),
         ("net/packet/", ["Net/Packet"]),
         ("net/sched/", ["Net/Sched", "Net/Core"]),
         ("net/netfilter/", ["Net/Netfilter"]),

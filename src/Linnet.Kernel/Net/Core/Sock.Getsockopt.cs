@@ -93,6 +93,8 @@ public partial class Sock
                 return 2 * sizeof(int);
             case SO_PEERPIDFD when SkPeerPid == 0:
                 return -ENODATA;
+            case SO_PASSCRED when SkcFamily == AF_NETLINK:
+                return Int(value, SkPassCred ? 1 : 0);
             case SO_PASSCRED or SO_PASSSEC or SO_PASSPIDFD or SO_PASSRIGHTS:
                 return -EOPNOTSUPP;
             default:

@@ -167,6 +167,9 @@ public partial class Sock
                 return SetFilterOption(optname, optval, optlen);
             case SO_MARK:
                 return SetMark(val);
+            case SO_PASSCRED when SkcFamily == AF_NETLINK:
+                SkPassCred = val != 0;
+                return 0;
             case SO_PASSCRED or SO_PASSSEC or SO_PASSPIDFD or SO_PASSRIGHTS:
                 // Only local sockets have credentials to pass.
                 return -EOPNOTSUPP;

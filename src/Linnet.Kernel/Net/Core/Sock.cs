@@ -115,6 +115,9 @@ public partial class Sock : SockCommon
     /// <summary>Made by the kernel for itself.</summary>
     public bool SkKernSock;
 
+    /// <summary>Messages come with the credentials of their senders (<c>SO_PASSCRED</c>).</summary>
+    public bool SkPassCred;
+
     /// <summary>UDP sends without checksums (<c>SO_NO_CHECK</c>).</summary>
     public bool SkNoCheckTx;
 
