@@ -52,6 +52,7 @@ public sealed class Gateway : NfHookOps, IAsyncDisposable
         tcp = new TcpEgress(this);
         udp = new UdpEgress(this);
         ping = new PingEgress(this);
+        Icmp = new IcmpAnswers(this);
         host.IsForwarding = true;
         if (!allowOutside)
             host.Ip("route add prohibit default");
@@ -70,6 +71,8 @@ public sealed class Gateway : NfHookOps, IAsyncDisposable
     public bool AllowsOutside { get; }
 
     internal CancellationToken Stopping => stop.Token;
+
+    internal IcmpAnswers Icmp { get; }
 
     /// <inheritdoc/>
     public override int Hook(SkBuff skb, NetDevice dev)
@@ -99,7 +102,7 @@ public sealed class Gateway : NfHookOps, IAsyncDisposable
         await sweeping;
         tcp.Dispose();
         udp.Dispose();
-        ping.Dispose();
+        Icmp.Dispose();
         stop.Dispose();
     }
 

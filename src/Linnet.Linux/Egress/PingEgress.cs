@@ -8,17 +8,19 @@ using static Linnet.Kernel.Uapi.IcmpH;
 
 namespace Linnet.Linux;
 
-/// <summary>Carries echo requests out by the computer's ping sockets, and their replies in.</summary>
+/// <summary>
+/// Carries echo requests out by the computer's ping sockets, or by raw ones where it refuses those, and their replies in.
+/// </summary>
 /// <param name="gateway">The way out.</param>
-internal sealed class PingEgress(Gateway gateway) : IDisposable
+internal sealed class PingEgress(Gateway gateway)
 {
     private const int MostAtOnce = 64;
     private const int HeaderSize = 8;
+    private const int IdentifierOffset = 4;
     private const int LargestReply = 65536;
 
     private static readonly TimeSpan ReplyTimeout = TimeSpan.FromSeconds(10);
 
-    private readonly Lazy<LinnetSocket> raw = new(() => gateway.Host.CreateSocket(AddressFamily.InterNetwork, SocketType.Raw, (ProtocolType)IPPROTO_RAW));
     private int running;
 
     /// <summary>Decides about a message.</summary>
@@ -40,30 +42,38 @@ internal sealed class PingEgress(Gateway gateway) : IDisposable
         return NfCore.NF_DROP;
     }
 
-    public void Dispose()
-    {
-        if (raw.IsValueCreated)
-            raw.Value.Dispose();
-    }
-
     private async Task PingAsync(uint from, uint to, byte[] message)
     {
         using CancellationTokenSource timeout = CancellationTokenSource.CreateLinkedTokenSource(gateway.Stopping);
         timeout.CancelAfter(ReplyTimeout);
         try
         {
-            // The computer's kernel puts an identifier of its own, and checks the sum.
-            using Socket outer = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Icmp);
+            using Socket outer = Open();
             await outer.ConnectAsync(new IPEndPoint(Gateway.ToAddress(to), 0), timeout.Token);
             await outer.SendAsync(message, SocketFlags.None, timeout.Token);
-            byte[] reply = new byte[LargestReply];
-            int length = await outer.ReceiveAsync(reply, SocketFlags.None, timeout.Token);
-            if (length >= HeaderSize)
-                Reply(to, from, message, reply.AsSpan(0, length));
+            byte[] buffer = new byte[LargestReply];
+            while (true)
+            {
+                Memory<byte> reply = buffer.AsMemory(0, await outer.ReceiveAsync(buffer, SocketFlags.None, timeout.Token));
+                if (outer.SocketType == SocketType.Raw)
+                    reply = reply[Math.Min(new Iphdr(reply.Span).HeaderLength, reply.Length)..];
+                if (!Answers(reply.Span, message, withIdentifier: outer.SocketType == SocketType.Raw))
+                    continue;
+
+                // The computer's kernel put an identifier of its own into what a ping socket sent.
+                message.AsSpan(IdentifierOffset, sizeof(ushort)).CopyTo(reply.Span[IdentifierOffset..]);
+                gateway.Icmp.Send(to, from, reply.Span);
+                return;
+            }
         }
-        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        catch (SocketException e)
         {
-            // No reply: nothing that the program could not be told by silence, as any router may do.
+            if (IcmpAnswers.CodeFor(e.SocketErrorCode) is { } code)
+                gateway.Icmp.SendUnreachable(code, IPPROTO_ICMP, from, to, message);
+        }
+        catch (OperationCanceledException)
+        {
+            // No reply.
         }
         finally
         {
@@ -71,24 +81,21 @@ internal sealed class PingEgress(Gateway gateway) : IDisposable
         }
     }
 
-    private void Reply(uint from, uint to, ReadOnlySpan<byte> request, Span<byte> reply)
+    private static Socket Open()
     {
-        const int IdentifierOffset = 4, ChecksumOffset = 2;
-        request.Slice(IdentifierOffset, sizeof(ushort)).CopyTo(reply[IdentifierOffset..]);
-        reply.Slice(ChecksumOffset, sizeof(ushort)).Clear();
-        ushort sum = Checksum.CsumFold(Checksum.CsumPartial(reply, 0));
-        BinaryPrimitives.WriteUInt16BigEndian(reply[ChecksumOffset..], sum);
-        byte[] packet = new byte[Iphdr.Size + reply.Length];
-        Iphdr iph = new(packet)
+        try
         {
-            VersionIhl = 0x45,
-            TotLen = (ushort)packet.Length,
-            Ttl = 64,
-            Protocol = IPPROTO_ICMP,
-            Saddr = from,
-            Daddr = to,
-        };
-        reply.CopyTo(packet.AsSpan(Iphdr.Size));
-        raw.Value.SendTo(packet, new IPEndPoint(Gateway.ToAddress(to), 0));
+            return new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Icmp);
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AccessDenied)
+        {
+            // Outside of net.ipv4.ping_group_range there is still CAP_NET_RAW.
+            return new Socket(AddressFamily.InterNetwork, SocketType.Raw, ProtocolType.Icmp);
+        }
     }
+
+    private static bool Answers(ReadOnlySpan<byte> reply, ReadOnlySpan<byte> request, bool withIdentifier) =>
+        reply.Length >= HeaderSize && reply[0] == ICMP_ECHOREPLY
+        && (!withIdentifier || BinaryPrimitives.ReadUInt32BigEndian(reply[IdentifierOffset..])
+            == BinaryPrimitives.ReadUInt32BigEndian(request[IdentifierOffset..]));
 }

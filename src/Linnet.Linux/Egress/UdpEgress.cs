@@ -127,9 +127,20 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
         byte[] buffer = new byte[LargestDatagram];
         return ReceiveAsync(service, buffer, async (length, client) =>
         {
-            Flow flow = service.Flows.GetOrAdd(client, c => Begin(key, service, c));
-            flow.Use.Touch();
-            await flow.Socket.SendAsync(buffer.AsMemory(0, length), SocketFlags.None, gateway.Stopping);
+            try
+            {
+                Flow flow = service.Flows.GetOrAdd(client, c => Begin(key, service, c));
+                flow.Use.Touch();
+                await flow.Socket.SendAsync(buffer.AsMemory(0, length), SocketFlags.None, gateway.Stopping);
+            }
+            catch (SocketException e)
+            {
+                Refuse(key, client, e.SocketErrorCode);
+            }
+            catch (ObjectDisposedException)
+            {
+                // The flow ended while this was on its way: lost, as datagrams may be.
+            }
         });
     }
 
@@ -158,13 +169,33 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
     private Flow Begin((uint Address, ushort Port) key, Service service, IPEndPoint client)
     {
         Socket outer = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-        outer.Connect(gateway.Outside(key.Address, key.Port));
+        try
+        {
+            outer.Connect(gateway.Outside(key.Address, key.Port));
+        }
+        catch (SocketException)
+        {
+            outer.Dispose();
+            throw;
+        }
+
         Flow flow = new(outer);
-        _ = CarryInAsync(service, flow, client);
+        _ = CarryInAsync(key, service, flow, client);
         return flow;
     }
 
-    private async Task CarryInAsync(Service service, Flow flow, IPEndPoint client)
+    // What is told outside is told inside.
+    private void Refuse((uint Address, ushort Port) key, IPEndPoint client, SocketError error)
+    {
+        if (IcmpAnswers.CodeFor(error) is not { } code)
+            return;
+        Span<byte> quoted = stackalloc byte[Udphdr.Size];
+        quoted.Clear();
+        _ = new Udphdr(quoted) { Source = (ushort)client.Port, Dest = key.Port, Len = Udphdr.Size };
+        gateway.Icmp.SendUnreachable(code, IPPROTO_UDP, Gateway.FromAddress(client.Address), key.Address, quoted);
+    }
+
+    private async Task CarryInAsync((uint Address, ushort Port) key, Service service, Flow flow, IPEndPoint client)
     {
         byte[] buffer = new byte[LargestDatagram];
         while (true)
@@ -179,14 +210,12 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
             {
                 return;
             }
-            catch (SocketException) when (service.Flows.TryRemove(new(client, flow)))
+            catch (SocketException e)
             {
-                // The port outside is closed, say; the next datagram tries anew.
-                flow.Socket.Dispose();
-                return;
-            }
-            catch (SocketException)
-            {
+                // The next datagram tries anew.
+                if (service.Flows.TryRemove(new(client, flow)))
+                    flow.Socket.Dispose();
+                Refuse(key, client, e.SocketErrorCode);
                 return;
             }
         }
