@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Text;
 
@@ -10,6 +11,10 @@ internal static class DnsMessage
     public const int HeaderSize = 12;
     public const ushort TypeA = 1;
     public const ushort TypePtr = 12;
+    public const ushort TypeAaaa = 28;
+
+    /// <summary>The flag of an answer from who knows at first hand.</summary>
+    public const int Authoritative = 0x0400;
 
     /// <summary>There is no such name.</summary>
     public const int NameError = 3;
@@ -22,7 +27,6 @@ internal static class DnsMessage
     private const int OpcodeMask = 0x7800;
     private const int RecursionDesired = 0x0100;
     private const int RecursionAvailable = 0x0080;
-    private const int Authoritative = 0x0400;
     private const int MostLabelBytes = 63;
     private const ushort PointerToQuestion = 0xC000 | HeaderSize;
 
@@ -64,31 +68,47 @@ internal static class DnsMessage
         return true;
     }
 
+    /// <summary>The address that a name below <c>in-addr.arpa</c> stands for (RFC 1035 section 3.5).</summary>
+    public static bool TryReadReverse(string name, [NotNullWhen(true)] out IPAddress? address)
+    {
+        const string Suffix = ".in-addr.arpa";
+        address = null;
+        if (!name.EndsWith(Suffix, StringComparison.Ordinal))
+            return false;
+        string[] bytes = name[..^Suffix.Length].Split('.');
+        Array.Reverse(bytes);
+        return bytes.Length == 4 && IPAddress.TryParse(string.Join('.', bytes), out address);
+    }
+
+    /// <summary>A name as messages have it.</summary>
+    /// <param name="name">Labels of at most 63 ASCII characters, without a final dot.</param>
+    public static byte[] WriteName(string name) =>
+        [.. name.Split('.').SelectMany(label => (byte[])[(byte)label.Length, .. Encoding.ASCII.GetBytes(label)]), 0];
+
     /// <summary>Makes an answer.</summary>
     /// <param name="query">The query.</param>
     /// <param name="questionEnd">Where its question ends.</param>
-    /// <param name="code">Response code; 0 for success.</param>
+    /// <param name="flags">Response code (0 for success), and <see cref="Authoritative"/>.</param>
     /// <param name="ttl">How long the answer holds, in seconds.</param>
-    /// <param name="addresses">The addresses, for a question of type A.</param>
-    public static byte[] Answer(ReadOnlySpan<byte> query, int questionEnd, int code, uint ttl, params IReadOnlyList<IPAddress> addresses)
+    /// <param name="records">The data of the records, which are of the type asked for.</param>
+    public static byte[] Answer(ReadOnlySpan<byte> query, int questionEnd, int flags, uint ttl, params IReadOnlyList<byte[]> records)
     {
         using MemoryStream answer = new();
         Span<byte> word = stackalloc byte[4];
-        int flags = Response | Authoritative | RecursionAvailable | code
-            | (BinaryPrimitives.ReadUInt16BigEndian(query[2..]) & RecursionDesired);
+        flags |= Response | RecursionAvailable | (BinaryPrimitives.ReadUInt16BigEndian(query[2..]) & RecursionDesired);
         answer.Write(query[..2]);
-        foreach (int field in (ReadOnlySpan<int>)[flags, 1, addresses.Count, 0, 0])
+        foreach (int field in (ReadOnlySpan<int>)[flags, 1, records.Count, 0, 0])
             WriteWord(answer, (ushort)field);
-        answer.Write(query[HeaderSize..questionEnd]);
-        foreach (IPAddress address in addresses)
+        ReadOnlySpan<byte> question = query[HeaderSize..questionEnd];
+        answer.Write(question);
+        foreach (byte[] record in records)
         {
             WriteWord(answer, PointerToQuestion);
-            WriteWord(answer, TypeA);
-            WriteWord(answer, ClassInternet);
+            answer.Write(question[^4..]);
             BinaryPrimitives.WriteUInt32BigEndian(word, ttl);
             answer.Write(word);
-            WriteWord(answer, 4);
-            answer.Write(address.GetAddressBytes());
+            WriteWord(answer, (ushort)record.Length);
+            answer.Write(record);
         }
 
         return answer.ToArray();

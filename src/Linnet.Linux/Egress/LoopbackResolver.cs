@@ -11,7 +11,6 @@ internal sealed class LoopbackResolver : IDisposable
 {
     private const int DnsPort = 53;
     private const int LargestQuery = 65536;
-    private const string Configuration = "/etc/resolv.conf";
 
     private readonly List<LinnetSocket> sockets = [];
     private readonly CancellationTokenSource stop = new();
@@ -20,7 +19,7 @@ internal sealed class LoopbackResolver : IDisposable
     public LoopbackResolver(Host host, Gateway gateway)
     {
         this.gateway = gateway;
-        foreach (IPAddress server in ReadServers().Where(IPAddress.IsLoopback))
+        foreach (IPAddress server in OutsideResolver.ReadServers().Where(IPAddress.IsLoopback))
         {
             LinnetSocket datagrams = host.CreateSocket(AddressFamily.InterNetwork, SocketType.Dgram);
             datagrams.Bind(new IPEndPoint(server, DnsPort));
@@ -38,25 +37,6 @@ internal sealed class LoopbackResolver : IDisposable
             socket.Dispose();
     }
 
-    // As the resolver of the C library: without servers it asks this computer.
-    private static List<IPAddress> ReadServers()
-    {
-        const string Keyword = "nameserver";
-        List<IPAddress> servers = [];
-        if (File.Exists(Configuration))
-        {
-            foreach (string line in File.ReadLines(Configuration))
-            {
-                string[] words = line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
-                if (words is [Keyword, var text, ..] && IPAddress.TryParse(text, out IPAddress? server)
-                    && server.AddressFamily == AddressFamily.InterNetwork)
-                    servers.Add(server);
-            }
-        }
-
-        return servers.Count > 0 ? servers : [IPAddress.Loopback];
-    }
-
     private async Task AnswerAsync(LinnetSocket socket)
     {
         byte[] buffer = new byte[LargestQuery];
@@ -68,7 +48,7 @@ internal sealed class LoopbackResolver : IDisposable
                 byte[] query = buffer[..length];
                 _ = Task.Run(async () =>
                 {
-                    if (await gateway.Names.AnswerAsync(query, gateway.AllowsOutside, stop.Token) is { } answer)
+                    if (await gateway.Names.AnswerAsync(query, gateway.AllowsOutside, streamed: false, stop.Token) is { } answer)
                         await socket.SendToAsync(answer, client!, stop.Token);
                 });
             }

@@ -112,7 +112,7 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
     {
         try
         {
-            byte[]? answer = await gateway.Names.AnswerAsync(query, gateway.AllowsOutside, gateway.Stopping);
+            byte[]? answer = await gateway.Names.AnswerAsync(query, gateway.AllowsOutside, streamed: false, gateway.Stopping);
             if (answer != null)
                 await service.Socket!.SendToAsync(answer, client, gateway.Stopping);
         }
