@@ -51,6 +51,7 @@ internal static class RunSupport
         RequestKind.SocketOption => $"option {Names.Option(request.First, request.Second)} at {Names.Level(request.First)}",
         RequestKind.Ioctl => $"ioctl {Names.Ioctl(request.First)}",
         RequestKind.Flag => $"flag {request.Second:#x} of system call {request.First}",
+        RequestKind.File => $"file {request.Text}",
         _ => $"module {request.Text}",
     };
 }

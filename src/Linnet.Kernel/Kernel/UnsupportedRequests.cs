@@ -25,6 +25,9 @@ public enum RequestKind
 
     /// <summary>A module that is not there.</summary>
     Module,
+
+    /// <summary>A file of <c>/proc/net</c> or <c>/proc/sys/net</c> that is not there.</summary>
+    File,
 }
 
 /// <summary>

@@ -22,8 +22,11 @@ public sealed partial class Socket : ISocket
     /// <summary>The machine that the socket is on.</summary>
     public Machine Machine { get; }
 
-    /// <summary>Number of the socket's inode in sockfs; unique on the machine.</summary>
-    public long Ino { get; }
+    /// <summary>
+    /// Number of the socket's inode in sockfs; unique on the machine. Who shows the socket by a file of another kernel's says its
+    /// number there, so that the two are known to be one.
+    /// </summary>
+    public long Ino { get; set; }
 
     /// <summary>Whether it is connected, as far as the socket layer cares (<c>state</c>).</summary>
     public SocketState State { get; internal set; } = SocketState.SS_UNCONNECTED;

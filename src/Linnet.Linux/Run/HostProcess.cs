@@ -60,14 +60,19 @@ internal sealed unsafe class HostProcess
     }
 
     /// <summary>The process that a thread belongs to; 0 when there is no such thread.</summary>
-    public static int ReadTgid(int tid)
+    public static int ReadTgid(int tid) => ReadStatus(tid, "Tgid:");
+
+    /// <summary>A number that the host says of a thread; 0 when there is no such thread.</summary>
+    /// <param name="tid">The thread.</param>
+    /// <param name="name">How the line begins, as <c>PPid:</c>.</param>
+    public static int ReadStatus(int tid, string name)
     {
         try
         {
             foreach (string line in File.ReadLines($"/proc/{tid}/status"))
             {
-                if (line.StartsWith("Tgid:", StringComparison.Ordinal))
-                    return int.Parse(line.AsSpan(5));
+                if (line.StartsWith(name, StringComparison.Ordinal))
+                    return int.Parse(line.AsSpan(name.Length));
             }
         }
         catch (IOException)

@@ -7,17 +7,23 @@ namespace Linnet.Linux;
 /// <summary>A program of the host's that runs with Linnet's sockets, and everything that it starts.</summary>
 internal sealed unsafe class LinuxProgram : IDisposable
 {
+    private readonly Supervisor supervisor;
+    private readonly Host host;
     private readonly SeccompListener listener;
     private readonly SupervisedCalls calls;
+    private readonly SupervisedFiles files;
     private readonly Thread server;
     private readonly Tracer tracer = new();
     private Exception? failure;
     private bool isFollowed;
 
-    private LinuxProgram(SeccompListener listener, SupervisedCalls calls)
+    private LinuxProgram(Supervisor supervisor, Host host, SeccompListener listener)
     {
+        this.supervisor = supervisor;
+        this.host = host;
         this.listener = listener;
-        this.calls = calls;
+        calls = new SupervisedCalls(supervisor, host, listener);
+        files = new SupervisedFiles(supervisor, host, listener);
         server = new Thread(Serve) { IsBackground = true, Name = "linnet calls" };
         server.Start();
     }
@@ -40,7 +46,7 @@ internal sealed unsafe class LinuxProgram : IDisposable
     {
         using Launcher launcher = new(start);
         SeccompListener listener = launcher.Prepare();
-        LinuxProgram program = new(listener, new SupervisedCalls(supervisor, host, listener));
+        LinuxProgram program = new(supervisor, host, listener);
         try
         {
             program.Pid = launcher.Launch();
@@ -76,21 +82,27 @@ internal sealed unsafe class LinuxProgram : IDisposable
 
     private void Handle(in SeccompCall call)
     {
-        if (call.Nr is not (__NR_execve or __NR_execveat))
+        switch (call.Nr)
         {
-            calls.Handle(call);
-            return;
+            case __NR_open or __NR_openat or __NR_openat2 or __NR_creat:
+                files.Handle(call);
+                break;
+            case __NR_execve or __NR_execveat:
+                // The first is the program itself, before it has run.
+                if (!isFollowed)
+                    Follow(call.Tid);
+                listener.Continue(call.Id);
+                break;
+            default:
+                calls.Handle(call);
+                break;
         }
-
-        // The first is the program itself, before it has run.
-        if (!isFollowed)
-            Follow(call.Tid);
-        listener.Continue(call.Id);
     }
 
     private void Follow(int pid)
     {
         isFollowed = true;
+        supervisor.Started(pid, host);
         try
         {
             tracer.Follow(pid);

@@ -8,6 +8,9 @@ internal static unsafe partial class Native
     public const int PR_SET_NO_NEW_PRIVS = 38;
     public const int PR_SET_CHILD_SUBREAPER = 36;
 
+    public const uint MfdCloexec = 1;
+    public const uint MfdAllowSealing = 2;
+
     public const int EpollCtlAdd = 1;
     public const int EpollCtlDel = 2;
 
@@ -64,6 +67,12 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     public static partial int Fcntl(int fd, int command, nint argument);
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int MemfdCreate(string name, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "readlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial nint Readlink(string path, byte* target, nuint size);
 
     [LibraryImport("libc", EntryPoint = "fstat", SetLastError = true)]
     public static partial int Fstat(int fd, HostStat* stat);

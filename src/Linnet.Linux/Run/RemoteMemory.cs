@@ -24,6 +24,26 @@ internal sealed unsafe class RemoteMemory(int pid) : MmStruct
             return Copy(bytes, address, source.Length, write: true);
     }
 
+    /// <summary>Reads a string, with one call of the host's.</summary>
+    /// <param name="destination">Where to; at most a page.</param>
+    /// <param name="address">Where it is.</param>
+    /// <returns>Its length; -1 when it is longer than the room, or not all of it can be read.</returns>
+    public int ReadString(Span<byte> destination, ulong address)
+    {
+        fixed (byte* bytes = destination)
+        {
+            // The host stops between pieces: where the next page is missing, the rest of this one still comes.
+            nuint length = (nuint)destination.Length;
+            nuint toPageEnd = Math.Min(PageSize - (nuint)(address % PageSize), length);
+            HostIovec here = new() { Base = bytes, Length = length };
+            HostIovec* there = stackalloc HostIovec[2];
+            there[0] = new HostIovec { Base = (void*)address, Length = toPageEnd };
+            there[1] = new HostIovec { Base = (void*)(address + toPageEnd), Length = length - toPageEnd };
+            nint n = ProcessVmReadv(pid, &here, 1, there, toPageEnd < length ? 2u : 1u, 0);
+            return n <= 0 ? -1 : destination[..(int)n].IndexOf((byte)0);
+        }
+    }
+
     // The host copies whole pieces or nothing of them: where one fails, what lies before the bad page still counts.
     private int Copy(byte* local, ulong address, int length, bool write)
     {

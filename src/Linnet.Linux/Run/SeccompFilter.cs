@@ -38,7 +38,7 @@ internal static class SeccompFilter
     [
         __NR_connect, __NR_accept, __NR_accept4, __NR_bind, __NR_listen, __NR_getsockname, __NR_getpeername,
         __NR_setsockopt, __NR_getsockopt, __NR_shutdown, __NR_sendmsg, __NR_recvmsg, __NR_sendmmsg, __NR_recvmmsg,
-        __NR_execve, __NR_execveat,
+        __NR_execve, __NR_execveat, __NR_creat, __NR_openat2,
     ];
 
     // The socket calls that programs of the 32-bit interface have: socketcall, and those of their own numbers.
@@ -67,6 +67,8 @@ internal static class SeccompFilter
         AddCase(code, __NR_socket, AskForFamilies(AF_INET, AF_INET6, AF_PACKET, AF_NETLINK));
         AddCase(code, __NR_sendto, AskUnlessPlain(addressArgument: 4, NativeSendFlags));
         AddCase(code, __NR_recvfrom, AskUnlessPlain(addressArgument: 4, NativeReceiveFlags));
+        foreach ((int nr, int flagsArgument) in ((int, int)[])[(__NR_open, 1), (__NR_openat, 2)])
+            AddCase(code, nr, AskUnlessNoFile(flagsArgument));
         AddCase(code, __NR_ioctl,
         [
             new(LoadWord, Low(1)),
@@ -111,6 +113,18 @@ internal static class SeccompFilter
         new(JumpIfEqual, 0, 0, 2),
         new(LoadWord, Low(3)),
         new(JumpIfAnySet, (uint)~nativeFlags, 0, 1),
+        new(Return, Notify),
+        new(Return, Allow),
+    ];
+
+    // What reads or writes a file that exists: the filter sees no paths, so that all these stop. Folders, O_PATH, and what
+    // makes a new file do not.
+    private static SockFilter[] AskUnlessNoFile(int flagsArgument) =>
+    [
+        new(LoadWord, Low(flagsArgument)),
+        new(JumpIfAnySet, O_DIRECTORY | O_PATH, 3, 0),
+        new(AndWith, O_CREAT | O_EXCL),
+        new(JumpIfEqual, O_CREAT | O_EXCL, 1, 0),
         new(Return, Notify),
         new(Return, Allow),
     ];

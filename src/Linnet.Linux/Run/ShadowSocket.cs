@@ -29,6 +29,9 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
         Inode = inode;
         generation = supervisor.NextGeneration();
         Socket = Find(owner, fd);
+
+        // Programs look for the number that /proc/net says in /proc/PID/fd, where the host has it.
+        Socket.Ino = (long)inode;
         Socket.Wq.Wait.Add(this);
     }
 

@@ -20,6 +20,7 @@ internal sealed unsafe class Supervisor : IDisposable
     private readonly ConcurrentDictionary<int, HostProcess> byThread = [];
     private readonly ConcurrentDictionary<int, HostProcess> byPidfd = [];
     private readonly ConcurrentDictionary<Host, Syscalls> owners = [];
+    private readonly ConcurrentDictionary<int, Host> started = [];
     private readonly ConcurrentQueue<ShadowSocket> ready = [];
     private readonly Lock gate = new();
     private readonly List<PendingCall> timed = [];
@@ -79,6 +80,40 @@ internal sealed unsafe class Supervisor : IDisposable
             byThread[tid] = process;
             return process;
         }
+    }
+
+    /// <summary>Says where a program runs, and so what it starts.</summary>
+    public void Started(int pid, Host host) => started[pid] = host;
+
+    /// <summary>The inodes of the Unix sockets that stand for Linnet's, of both ends.</summary>
+    public HashSet<ulong> InodesOfPairs()
+    {
+        HashSet<ulong> inodes = [.. byInode.Keys];
+        foreach (int end in byEnd.Keys)
+        {
+            HostStat stat;
+            if (Fstat(end, &stat) == 0)
+                inodes.Add(stat.Inode);
+        }
+
+        return inodes;
+    }
+
+    /// <summary>The host that a process runs on.</summary>
+    /// <returns>Null when it is none of a program's.</returns>
+    public Host? HostOf(int pid)
+    {
+        // One that has made no call of its own yet runs where its parent does.
+        while (pid > 1)
+        {
+            if (byThread.TryGetValue(pid, out HostProcess? process))
+                return process.Host;
+            if (started.TryGetValue(pid, out Host? host))
+                return host;
+            pid = HostProcess.ReadStatus(pid, "PPid:");
+        }
+
+        return null;
     }
 
     /// <summary>The shadow whose program's end is a descriptor of this process's; null for other files.</summary>
@@ -314,16 +349,15 @@ internal static class UnixSockets
     private const int InodeColumn = 6;
 
     /// <summary>The inodes of all that are open.</summary>
-    public static HashSet<ulong> ReadInodes()
+    public static HashSet<ulong> ReadInodes() => [.. ReadLines().Select(line => line.Inode).OfType<ulong>()];
+
+    /// <summary>The lines of <c>/proc/net/unix</c>, with the inodes that they tell of.</summary>
+    public static IEnumerable<(string Line, ulong? Inode)> ReadLines()
     {
-        HashSet<ulong> inodes = [];
-        foreach (string line in File.ReadLines("/proc/net/unix").Skip(1))
+        foreach (string line in File.ReadLines("/proc/net/unix"))
         {
             string[] columns = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            if (columns.Length > InodeColumn && ulong.TryParse(columns[InodeColumn], out ulong inode))
-                inodes.Add(inode);
+            yield return (line, columns.Length > InodeColumn && ulong.TryParse(columns[InodeColumn], out ulong inode) ? inode : null);
         }
-
-        return inodes;
     }
 }

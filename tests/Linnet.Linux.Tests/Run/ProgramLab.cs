@@ -10,6 +10,7 @@ internal sealed class ProgramLab : IDisposable
 
     private readonly Supervisor supervisor = new();
     private readonly List<(LinuxProgram Program, string Output)> programs = [];
+    private readonly List<string> files = [];
 
     public ProgramLab()
     {
@@ -29,6 +30,16 @@ internal sealed class ProgramLab : IDisposable
 
     /// <summary>The folder of the test's own programs.</summary>
     public static string Programs => Path.Combine(AppContext.BaseDirectory, "Run", "Programs");
+
+    /// <summary>Writes a file that goes with the lab.</summary>
+    /// <returns>Its name.</returns>
+    public string Write(string text)
+    {
+        string name = Path.GetTempFileName();
+        File.WriteAllText(name, text);
+        files.Add(name);
+        return name;
+    }
 
     /// <summary>Starts a shell command on a host.</summary>
     /// <returns>The program, and the file that takes its output.</returns>
@@ -77,6 +88,7 @@ internal sealed class ProgramLab : IDisposable
             File.Delete(output);
         }
 
+        files.ForEach(File.Delete);
         supervisor.Dispose();
         Network.Dispose();
     }
