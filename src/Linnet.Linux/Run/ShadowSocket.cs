@@ -148,8 +148,10 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
     {
         if (IsClosed)
             return;
-        Detach();
+
+        // Who looks for sockets that programs have closed waits for this one as long as it is known.
         Owner.Close(Fd);
+        Detach();
     }
 
     /// <summary>Carries data between the program's end and Linnet's socket until one of them has to wait.</summary>
