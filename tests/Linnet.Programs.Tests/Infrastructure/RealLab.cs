@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Linnet.Testing;
 
 namespace Linnet.Programs.Tests.Infrastructure;
@@ -28,6 +29,28 @@ internal sealed class RealLab : IDisposable
         File.WriteAllText(path, text);
         return path;
     }
+
+    /// <summary>Writes a script for a shell, which starts in the folder.</summary>
+    /// <returns>The command that runs it.</returns>
+    public string Script(string name, string text) => $"sh {Write($"{name}.sh", $"cd {Folder} || exit\n{text}\n")}";
+
+    /// <summary>Writes a file that cannot be compressed or guessed; the same for the same seed.</summary>
+    /// <returns>Its SHA-256, as <c>sha256sum</c> prints it.</returns>
+    public string WriteRandom(string name, int length, int seed)
+    {
+        byte[] bytes = new byte[length];
+        new Random(seed).NextBytes(bytes);
+        string path = Path.Combine(Folder, name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllBytes(path, bytes);
+        return Convert.ToHexStringLower(SHA256.HashData(bytes));
+    }
+
+    /// <summary>The SHA-256 of a file, as <c>sha256sum</c> prints it.</summary>
+    public string Sha256Of(string name) => Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(Folder, name))));
+
+    /// <summary>Reads a file.</summary>
+    public string Read(string name) => File.ReadAllText(Path.Combine(Folder, name));
 
     /// <summary>Runs a lab until its main program ends.</summary>
     /// <param name="lab">The lab's file.</param>
