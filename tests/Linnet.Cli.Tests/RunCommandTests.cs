@@ -80,4 +80,53 @@ public sealed class RunCommandTests : IDisposable
         await stream.WriteAsync("HTTP/1.0 200 OK\r\nContent-Length: 12\r\n\r\nfrom outside"u8.ToArray());
         return System.Text.Encoding.ASCII.GetString(request, 0, length);
     }
+
+    [Fact]
+    public async Task What_a_program_sent_arrives_after_its_end()
+    {
+        const int Megabytes = 4;
+        using TcpListener outside = new(IPAddress.Loopback, 0);
+        outside.Start();
+        int port = ((IPEndPoint)outside.LocalEndpoint).Port;
+        Task<CliRun> running = CliRun.RunAsync(
+            "run", "--link", "delay 20ms", "--", "bash", "-c", $"head -c {Megabytes}M /dev/zero > /dev/tcp/host.linnet/{port}");
+        using Socket connection = await outside.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        byte[] buffer = new byte[1 << 20];
+        long got = 0;
+        for (int read; (read = await connection.ReceiveAsync(buffer, SocketFlags.None)) > 0;)
+            got += read;
+        Assert.Equal(Megabytes << 20, got);
+        Assert.Equal(0, (await running).Status);
+    }
+
+    [Fact]
+    public async Task A_port_of_UDP_is_carried_in()
+    {
+        using Socket free = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        free.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        int port = ((IPEndPoint)free.LocalEndPoint!).Port;
+        free.Close();
+        const string Server = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('', 53)); d, a = s.recvfrom(99); s.sendto(d.upper(), a)";
+        Task<CliRun> running = CliRun.RunAsync("run", "--publish", $"{port}:53/udp", "--", "python3", "-c", Server);
+        using UdpClient client = new("127.0.0.1", port);
+        Task<UdpReceiveResult>? answer = null;
+        while (!running.IsCompleted)
+        {
+            // Nobody may be there yet; then the computer says so, or the datagram is lost.
+            try
+            {
+                await client.SendAsync("ask"u8.ToArray());
+                answer ??= client.ReceiveAsync();
+                await Task.WhenAny(answer, running, Task.Delay(TimeSpan.FromMilliseconds(100)));
+                answer = answer.IsFaulted ? null : answer;
+            }
+            catch (SocketException)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(100));
+            }
+        }
+
+        Assert.Equal(0, (await running).Status);
+        Assert.Equal("ASK"u8.ToArray(), (await answer!.WaitAsync(TimeSpan.FromSeconds(30))).Buffer);
+    }
 }

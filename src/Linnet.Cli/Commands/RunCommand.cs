@@ -28,7 +28,7 @@ internal static class RunCommand
         Option<string[]> publish = new("--publish")
         {
             HelpName = "HOSTPORT:PORT",
-            Description = "Carry connections to this computer's HOSTPORT (ADDRESS:HOSTPORT; 127.0.0.1 by default) to the program's PORT.",
+            Description = "Carry what comes to this computer's HOSTPORT (ADDRESS:HOSTPORT; 127.0.0.1 by default) to the program's PORT; with /udp, datagrams.",
         };
         Option<string?> link = new("--link")
         {

@@ -31,7 +31,7 @@ internal static class ServeCommand
             ServeOptions options = new()
             {
                 Directory = parsed.GetValue(directory)!,
-                Publish = published == null ? null : PublishedAddress.Parse(published),
+                Publish = published == null ? null : PublishedAddress.ParseTcp(published),
                 Tap = tapName,
                 Pcap = parsed.GetValue(pcap),
             };
@@ -39,27 +39,5 @@ internal static class ServeCommand
             return 0;
         });
         return command;
-    }
-}
-
-/// <summary>What <c>--publish</c> says.</summary>
-/// <param name="Outside">Where this computer listens.</param>
-/// <param name="Port">The server's port.</param>
-internal sealed record PublishedAddress(IPEndPoint Outside, ushort Port)
-{
-    /// <summary>Reads <c>[ADDRESS:]HOSTPORT:PORT</c>.</summary>
-    /// <exception cref="UsageException">It is something else.</exception>
-    public static PublishedAddress Parse(string text)
-    {
-        int last = text.LastIndexOf(':');
-        string outside = last < 0 ? "" : text[..last];
-        int colon = outside.LastIndexOf(':');
-        string address = colon < 0 ? "127.0.0.1" : outside[..colon].Trim('[', ']');
-        if (last < 0
-            || !ushort.TryParse(text.AsSpan(last + 1), out ushort port) || port == 0
-            || !ushort.TryParse(outside.AsSpan(colon + 1), out ushort hostPort)
-            || !IPAddress.TryParse(address, out IPAddress? ip))
-            throw new UsageException($"--publish wants HOSTPORT:PORT, as 8080:80 or 0.0.0.0:8080:80, not '{text}'");
-        return new PublishedAddress(new IPEndPoint(ip, hostPort), port);
     }
 }

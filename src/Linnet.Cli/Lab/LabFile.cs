@@ -73,19 +73,17 @@ internal enum LabAction
 }
 
 /// <summary>A port that is carried.</summary>
-/// <param name="Outside">Where this computer listens.</param>
+/// <param name="Address">Where this computer listens, and the host's port.</param>
 /// <param name="Host">The host.</param>
-/// <param name="Port">Its port.</param>
-internal sealed record LabPort(IPEndPoint Outside, string Host, ushort Port)
+internal sealed record LabPort(PublishedAddress Address, string Host)
 {
-    /// <summary>Reads <c>[ADDRESS:]HOSTPORT:HOST:PORT</c>.</summary>
+    /// <summary>Reads <c>[ADDRESS:]HOSTPORT:HOST:PORT[/udp]</c>.</summary>
     /// <exception cref="UsageException">It is something else.</exception>
     public static LabPort Parse(string text)
     {
         string[] parts = text.Split(':');
         if (parts.Length is not (3 or 4))
             throw new UsageException($"'{text}' is not HOSTPORT:HOST:PORT, as 8080:web:80");
-        PublishedAddress address = PublishedAddress.Parse(string.Join(':', [.. parts[..^2], parts[^1]]));
-        return new LabPort(address.Outside, parts[^2], address.Port);
+        return new LabPort(PublishedAddress.Parse(string.Join(':', [.. parts[..^2], parts[^1]])), parts[^2]);
     }
 }

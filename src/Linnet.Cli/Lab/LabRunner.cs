@@ -47,29 +47,26 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, LabOptions optio
             RunSupport.Restrict(network, options.Policy, terminal);
         await using Gateway gateway = new(net.Gateway, net.Names, lab.Egress);
         List<IDisposable> resolvers = [.. net.Hosts.Values.Select(host => new LoopbackResolver(host, gateway))];
-        List<PublishedPort> ports = [];
+        List<IPublishedPort> ports = [];
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         try
         {
             foreach (LabPort port in lab.Publish)
-                ports.Add(PublishedPort.Open(port.Outside, net.Gateway, new IPEndPoint(net.Hosts[port.Host].Address, port.Port)));
+                ports.Add(port.Address.Open(net.Gateway, net.Hosts[port.Host].Address));
             using Supervisor supervisor = new();
             Task<int> main = RunProgramsAsync(supervisor, net, over.Token);
             Task events = PlayAsync(net, over.Token);
             int status = await main;
             await over.CancelAsync();
             await events;
+            await new Draining(network, supervisor, gateway, ports).RunAsync(RunSupport.Patience);
             return status;
-        }
-        catch (SocketException e)
-        {
-            throw new FailureException($"cannot publish a port: {e.Message}");
         }
         finally
         {
             await over.CancelAsync();
             resolvers.ForEach(resolver => resolver.Dispose());
-            foreach (PublishedPort port in ports)
+            foreach (IPublishedPort port in ports)
                 await port.DisposeAsync();
             if (options.Report)
                 RunSupport.Report(network, terminal);

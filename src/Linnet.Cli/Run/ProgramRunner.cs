@@ -48,24 +48,21 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
         using PacketLog? packets = options.Trace == TraceDetail.Tree ? new PacketLog(trace!.Add) : null;
         foreach (HostInterface end in host.Interfaces)
             packets?.Watch(end.Device);
-        List<PublishedPort> ports = [];
+        List<IPublishedPort> ports = [];
         try
         {
             foreach (PublishedAddress published in options.Publish)
-                ports.Add(PublishedPort.Open(published.Outside, outside, new IPEndPoint(host.Address, published.Port)));
+                ports.Add(published.Open(outside, host.Address));
             using Supervisor supervisor = new() { Observer = trace };
             int status = await RunAsync(supervisor, host);
+            await new Draining(network, supervisor, gateway, ports).RunAsync(RunSupport.Patience);
             if (options.Report)
                 RunSupport.Report(network, terminal);
             return status;
         }
-        catch (SocketException e)
-        {
-            throw new FailureException($"cannot publish a port: {e.Message}");
-        }
         finally
         {
-            foreach (PublishedPort port in ports)
+            foreach (IPublishedPort port in ports)
                 await port.DisposeAsync();
         }
     }

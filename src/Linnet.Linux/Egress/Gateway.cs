@@ -70,6 +70,9 @@ public sealed class Gateway : NfHookOps, IAsyncDisposable
     /// <summary>Whether there is a way out.</summary>
     public bool AllowsOutside { get; }
 
+    /// <summary>Whether nothing is on its way out at the moment.</summary>
+    public bool IsIdle => tcp.IsIdle && udp.IsIdle;
+
     internal CancellationToken Stopping => stop.Token;
 
     internal IcmpAnswers Icmp { get; }

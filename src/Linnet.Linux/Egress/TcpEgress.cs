@@ -17,6 +17,9 @@ internal sealed class TcpEgress(Gateway gateway) : IDisposable
     private readonly ConcurrentDictionary<Flow, Outer> flows = [];
     private readonly ConcurrentDictionary<(uint Address, ushort Port), Listener> listeners = [];
 
+    /// <summary>Whether no connection is carried, and none is to be.</summary>
+    public bool IsIdle => flows.IsEmpty && listeners.Values.All(listener => listener.Connections == 0);
+
     /// <summary>Decides about a segment.</summary>
     public int Take(SkBuff skb, in Iphdr iph)
     {
@@ -221,7 +224,9 @@ internal sealed class TcpEgress(Gateway gateway) : IDisposable
 
         public LastUse Use { get; } = new();
 
-        public bool IsIdle => Volatile.Read(ref connections) == 0 && Use.IsIdle;
+        public int Connections => Volatile.Read(ref connections);
+
+        public bool IsIdle => Connections == 0 && Use.IsIdle;
 
         public void Begin() => Interlocked.Increment(ref connections);
 

@@ -15,14 +15,22 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
 
     private readonly ConcurrentDictionary<(uint Address, ushort Port), Service> services = [];
 
+    /// <summary>Whether no datagram waits to be carried.</summary>
+    public bool IsIdle => services.Values.All(service => service.Socket is { Available: 0 });
+
     /// <summary>Decides about a datagram.</summary>
     public int Take(SkBuff skb, in Iphdr iph)
     {
         if (!skb.PskbMayPull(iph.HeaderLength + Udphdr.Size))
             return NfCore.NF_ACCEPT;
         Iphdr header = skb.IpHdr;
-        (uint Address, ushort Port) key = (header.Daddr, new Udphdr(skb.Data[header.HeaderLength..]).Dest);
+        Udphdr uh = new(skb.Data[header.HeaderLength..]);
+        (uint Address, ushort Port) key = (header.Daddr, uh.Dest);
         if (key.Port != DnsPort && !gateway.AllowsOutside)
+            return NfCore.NF_ACCEPT;
+
+        // Who has a socket here already: a service, or a port that is published.
+        if (Udp.Udp4LibLookup(gateway.Host.Namespace, header.Saddr, uh.Source, key.Address, key.Port, skb.Dev!.Ifindex) != null)
             return NfCore.NF_ACCEPT;
         while (true)
         {

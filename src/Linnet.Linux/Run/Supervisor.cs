@@ -45,6 +45,9 @@ internal sealed unsafe class Supervisor : IDisposable
     /// <summary>Sees the calls that programs make on Linnet, or null.</summary>
     public ICallObserver? Observer { get; init; }
 
+    /// <summary>Whether no program has a socket.</summary>
+    public bool IsIdle => byEnd.IsEmpty;
+
     /// <summary>A number that no shadow had before.</summary>
     public uint NextGeneration() => Interlocked.Increment(ref generations);
 

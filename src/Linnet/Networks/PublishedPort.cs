@@ -8,7 +8,7 @@ namespace Linnet;
 /// TCP connection of Linnet's, from a host of the network. Data, ends of streams and resets go both ways; who reads slowly
 /// slows down who writes.
 /// </summary>
-public sealed class PublishedPort : IAsyncDisposable
+public sealed class PublishedPort : IPublishedPort
 {
     private const int Backlog = 512;
 
@@ -29,8 +29,11 @@ public sealed class PublishedPort : IAsyncDisposable
         this.to = to;
     }
 
-    /// <summary>Where it listens.</summary>
+    /// <inheritdoc/>
     public IPEndPoint EndPoint => (IPEndPoint)listener.LocalEndPoint!;
+
+    /// <inheritdoc/>
+    public bool IsIdle => Connections == 0;
 
     /// <summary>How many connections are carried at the moment.</summary>
     public int Connections

@@ -51,7 +51,7 @@ public sealed class LabTests : IDisposable
               - {at: 4s, cut: router}
             """);
         Assert.Equal(9, run.Status);
-        Assert.Contains(run.Lines, line => line.Contains("64 bytes from 10.2.0.2") && line.Contains("ttl=63"));
+        Assert.Contains(run.Lines, line => line.Contains("64 bytes from two (10.2.0.2)") && line.Contains("ttl=63"));
         Assert.Contains("router | cut", run.Lines);
     }
 

@@ -87,6 +87,8 @@ public sealed class ServeTests : IDisposable
     [InlineData("8080:0")]
     [InlineData("70000:80")]
     [InlineData("here:8080:80")]
+    [InlineData("8080:80/udp")]
+    [InlineData("8080:80/sctp")]
     public async Task A_port_that_makes_no_sense_is_wrong_usage(string publish)
     {
         CliRun run = await CliRun.RunAsync("serve", root.FullName, "--publish", publish);
@@ -95,14 +97,13 @@ public sealed class ServeTests : IDisposable
     }
 
     [Theory]
-    [InlineData("8080:80", "127.0.0.1:8080", 80)]
-    [InlineData("0.0.0.0:8080:80", "0.0.0.0:8080", 80)]
-    [InlineData("[::1]:0:443", "[::1]:0", 443)]
-    public void A_port_may_have_an_address(string publish, string outside, int port)
-    {
-        PublishedAddress parsed = PublishedAddress.Parse(publish);
-        Assert.Equal((IPEndPoint.Parse(outside), (ushort)port), (parsed.Outside, parsed.Port));
-    }
+    [InlineData("8080:80", "127.0.0.1:8080", 80, false)]
+    [InlineData("8080:80/tcp", "127.0.0.1:8080", 80, false)]
+    [InlineData("0.0.0.0:8080:80", "0.0.0.0:8080", 80, false)]
+    [InlineData("[::1]:0:443", "[::1]:0", 443, false)]
+    [InlineData("5353:53/udp", "127.0.0.1:5353", 53, true)]
+    public void A_port_may_have_an_address_and_a_protocol(string publish, string outside, int port, bool isUdp) =>
+        Assert.Equal(new PublishedAddress(IPEndPoint.Parse(outside), (ushort)port, isUdp), PublishedAddress.Parse(publish));
 
     private sealed class LineWriter : StringWriter
     {
