@@ -1,3 +1,4 @@
+global using Linnet.Linux;
 global using Linnet.Programs.Tests.Infrastructure;
 
 [assembly: System.Runtime.Versioning.SupportedOSPlatform("linux")]

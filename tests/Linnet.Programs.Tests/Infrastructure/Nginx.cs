@@ -15,10 +15,10 @@ internal static class Nginx
             daemon off;
             user root;
             worker_processes 2;
-            worker_rlimit_nofile 4096;
+            worker_rlimit_nofile 16384;
             pid {{name}}.pid;
             error_log stderr;
-            events { worker_connections 2048; }
+            events { worker_connections 8192; }
             http {
                 access_log {{name}}.log;
                 sendfile on;
