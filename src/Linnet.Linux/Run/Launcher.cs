@@ -9,16 +9,19 @@ namespace Linnet.Linux;
 /// filter on itself, starts the program and ends.
 /// </summary>
 /// <remarks>
-/// That thread starts nothing else, not even indirectly: what it began would be under the filter too, and stop at calls that
-/// this very process has to answer.
+/// From the filter on that thread only makes the one call that starts the program. What it began would be under the filter too,
+/// and a file that the runtime opened for it, as for an assembly, would wait for this very process while the runtime's locks are
+/// held. So all else is prepared before, and told by the threads that ask.
 /// </remarks>
-internal sealed unsafe class Launcher : IDisposable
+internal sealed class Launcher : IDisposable
 {
     private readonly ProgramStart start;
     private readonly Thread thread;
     private readonly ManualResetEventSlim prepared = new(), go = new(), launched = new();
+    private Spawning? spawning;
     private SeccompListener? listener;
     private Exception? failure;
+    private int error;
     private int pid;
 
     public Launcher(ProgramStart start)
@@ -38,17 +41,19 @@ internal sealed unsafe class Launcher : IDisposable
 
     /// <summary>Starts the program.</summary>
     /// <returns>Its process.</returns>
+    /// <exception cref="Win32Exception">There is no such program, or it cannot be started.</exception>
     public int Launch()
     {
         go.Set();
         launched.Wait();
-        return failure == null ? pid : throw failure;
+        return error == 0 ? pid : throw new Win32Exception(error, $"{start.FileName}: {Marshal.GetPInvokeErrorMessage(error)}");
     }
 
     public void Dispose()
     {
         go.Set();
         thread.Join();
+        spawning?.Dispose();
         prepared.Dispose();
         go.Dispose();
         launched.Dispose();
@@ -58,10 +63,8 @@ internal sealed unsafe class Launcher : IDisposable
     {
         try
         {
+            spawning = new Spawning(start);
             listener = SeccompListener.Install(SeccompFilter.Build());
-            prepared.Set();
-            go.Wait();
-            pid = Spawn();
         }
         catch (Exception e)
         {
@@ -69,41 +72,57 @@ internal sealed unsafe class Launcher : IDisposable
         }
 
         prepared.Set();
+        go.Wait();
+        if (failure == null)
+            error = spawning!.Spawn(out pid);
         launched.Set();
     }
+}
 
-    private int Spawn()
+/// <summary>All that the host's call needs that starts a program.</summary>
+internal sealed unsafe class Spawning : IDisposable
+{
+    private readonly byte* attributes = (byte*)NativeMemory.AllocZeroed(SpawnAttributesSize);
+    private readonly byte* actions = (byte*)NativeMemory.AllocZeroed(SpawnAttributesSize);
+    private readonly CStrings arguments;
+    private readonly CStrings environment;
+
+    public Spawning(ProgramStart start)
     {
-        byte* attributes = stackalloc byte[SpawnAttributesSize];
-        byte* actions = stackalloc byte[SpawnAttributesSize];
+        arguments = new CStrings([start.FileName, .. start.Arguments]);
+        environment = new CStrings([.. start.Environment.Select(pair => $"{pair.Key}={pair.Value}")]);
         byte* signals = stackalloc byte[SigsetSize];
         new Span<byte>(signals, SigsetSize).Clear();
         PosixSpawnattrInit(attributes);
         PosixSpawnFileActionsInit(actions);
-        using CStrings arguments = new([start.FileName, .. start.Arguments]);
-        using CStrings environment = new([.. start.Environment.Select(pair => $"{pair.Key}={pair.Value}")]);
-        try
-        {
-            // .NET ignores SIGPIPE, and a program would inherit that.
-            PosixSpawnattrSetsigmask(attributes, signals);
-            Sigaddset(signals, SIGPIPE);
-            PosixSpawnattrSetsigdefault(attributes, signals);
-            PosixSpawnattrSetflags(attributes, PosixSpawnSetsigdef | PosixSpawnSetsigmask);
-            if (start.WorkingDirectory is { } directory)
-                PosixSpawnFileActionsAddchdir(actions, directory);
-            foreach ((int target, int fd) in start.Descriptors)
-                PosixSpawnFileActionsAdddup2(actions, fd, target);
-            int pid;
-            int error = PosixSpawnp(&pid, start.FileName, actions, attributes, arguments.Pointers, environment.Pointers);
-            if (error != 0)
-                throw new Win32Exception(error, $"{start.FileName}: {Marshal.GetPInvokeErrorMessage(error)}");
-            return pid;
-        }
-        finally
-        {
-            PosixSpawnattrDestroy(attributes);
-            PosixSpawnFileActionsDestroy(actions);
-        }
+
+        // .NET ignores SIGPIPE, and a program would inherit that.
+        PosixSpawnattrSetsigmask(attributes, signals);
+        Sigaddset(signals, SIGPIPE);
+        PosixSpawnattrSetsigdefault(attributes, signals);
+        PosixSpawnattrSetflags(attributes, PosixSpawnSetsigdef | PosixSpawnSetsigmask);
+        if (start.WorkingDirectory is { } directory)
+            PosixSpawnFileActionsAddchdir(actions, directory);
+        foreach ((int target, int fd) in start.Descriptors)
+            PosixSpawnFileActionsAdddup2(actions, fd, target);
+    }
+
+    /// <summary>Starts the program.</summary>
+    /// <returns>0 or an errno.</returns>
+    public int Spawn(out int pid)
+    {
+        fixed (int* room = &pid)
+            return PosixSpawnp(room, arguments.Pointers[0], actions, attributes, arguments.Pointers, environment.Pointers);
+    }
+
+    public void Dispose()
+    {
+        PosixSpawnattrDestroy(attributes);
+        PosixSpawnFileActionsDestroy(actions);
+        NativeMemory.Free(attributes);
+        NativeMemory.Free(actions);
+        arguments.Dispose();
+        environment.Dispose();
     }
 }
 
