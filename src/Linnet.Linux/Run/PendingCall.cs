@@ -27,7 +27,10 @@ internal sealed class PendingCall(
         if (!listener.IsValid(id))
             return true;
         HostProcess.ActFor(Tid);
-        if (attempt() is { } result)
+        CallMemory.OfThread.Begin();
+        long? attempted = attempt();
+        CallMemory.OfThread.End();
+        if (attempted is { } result)
         {
             // Null stands for "waits", so what was answered otherwise says so by this.
             if (result != SupervisedCalls.Answered)

@@ -11,17 +11,38 @@ internal sealed unsafe class RemoteMemory(int pid) : MmStruct
     private const int PageSize = 4096;
 
     /// <inheritdoc/>
-    public override int CopyFromUser(Span<byte> destination, ulong address)
+    public override int CopyFromUser(Span<byte> destination, ulong address) =>
+        CallMemory.OfThread.TryRead(this, destination, address) ? 0 : Read(destination, address);
+
+    /// <inheritdoc/>
+    public override int CopyToUser(ulong address, ReadOnlySpan<byte> source)
+    {
+        if (CallMemory.OfThread.TryWrite(this, address, source))
+            return 0;
+        fixed (byte* bytes = source)
+            return Copy(bytes, address, source.Length, write: true);
+    }
+
+    /// <summary>Copies from the memory as it is now.</summary>
+    /// <returns>How many bytes could not be copied.</returns>
+    public int Read(Span<byte> destination, ulong address)
     {
         fixed (byte* bytes = destination)
             return Copy(bytes, address, destination.Length, write: false);
     }
 
-    /// <inheritdoc/>
-    public override int CopyToUser(ulong address, ReadOnlySpan<byte> source)
+    /// <summary>Writes to several places, with one call of the host's.</summary>
+    /// <param name="source">What goes to all of them, one after the other.</param>
+    /// <param name="places">The places.</param>
+    /// <returns>Whether all of it was written.</returns>
+    public bool Write(Span<byte> source, ReadOnlySpan<HostIovec> places)
     {
         fixed (byte* bytes = source)
-            return Copy(bytes, address, source.Length, write: true);
+        fixed (HostIovec* there = places)
+        {
+            HostIovec here = new() { Base = bytes, Length = (nuint)source.Length };
+            return ProcessVmWritev(pid, &here, 1, there, (nuint)places.Length, 0) == source.Length;
+        }
     }
 
     /// <summary>Reads a string, with one call of the host's.</summary>

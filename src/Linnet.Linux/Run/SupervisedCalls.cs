@@ -28,7 +28,9 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         }
 
         HostProcess.ActFor(call.Tid);
+        CallMemory.OfThread.Begin();
         long result = call.Nr == __NR_socket ? MakeSocket(call, process) : OnDescriptor(call, process);
+        CallMemory.OfThread.End();
         if (result == LeftToHost)
             listener.Continue(call.Id);
         else if (result != Answered)
@@ -115,7 +117,15 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
     private long Ask(in SeccompCall call, HostProcess process, ShadowSocket shadow)
     {
         fixed (ulong* a = call.Arguments)
-            return Invoke(process, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
+        {
+            bool endsWithWrites = call.Nr is __NR_getsockname or __NR_getpeername or __NR_getsockopt
+                || (call.Nr == __NR_recvfrom && shadow is DatagramShadow);
+            if (!endsWithWrites || supervisor.Observer != null)
+                return Invoke(process, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
+            CallMemory.OfThread.Defer();
+            long result = Invoke(process, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
+            return CallMemory.OfThread.Flush() ? result : -EFAULT;
+        }
     }
 
     private long Invoke(HostProcess process, int nr, params ReadOnlySpan<ulong> arguments)

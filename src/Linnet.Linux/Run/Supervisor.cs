@@ -60,7 +60,7 @@ internal sealed unsafe class Supervisor : IDisposable
     {
         if (byThread.TryGetValue(tid, out HostProcess? known))
         {
-            if (tid == known.Pid || Directory.Exists($"/proc/{known.Pid}/task/{tid}"))
+            if (tid == known.Pid || Tgkill(known.Pid, tid, 0) == 0)
                 return known;
             byThread.TryRemove(tid, out _);
         }

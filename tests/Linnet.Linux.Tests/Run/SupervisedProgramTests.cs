@@ -7,11 +7,13 @@ public class SupervisedProgramTests
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
-    [Fact]
-    public async Task A_program_sees_the_same_as_on_the_hosts_kernel()
+    [Theory]
+    [InlineData("sockets.py")]
+    [InlineData("memory.py")]
+    public async Task A_program_sees_the_same_as_on_the_hosts_kernel(string program)
     {
         using ProgramLab lab = new();
-        string command = $"python3 {ProgramLab.Programs}/sockets.py";
+        string command = $"python3 {ProgramLab.Programs}/{program}";
         (int hostStatus, string onHost) = await ProgramLab.RunOnHostAsync(command);
         (int status, string onLinnet) = await lab.RunAsync(lab.One, command);
         Assert.Equal(0, hostStatus);

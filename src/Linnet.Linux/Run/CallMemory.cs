@@ -1,0 +1,117 @@
+using static Linnet.Linux.Native;
+
+namespace Linnet.Linux;
+
+/// <summary>
+/// What a thread of the supervisor has of a program's memory while it makes one call for it. Each reach into another process costs
+/// a system call of the host's, so small reads bring what lies around them, and writes of calls that end with them go together.
+/// </summary>
+internal sealed unsafe class CallMemory
+{
+    private const int BlockSize = 2048;
+    private const int Blocks = 4;
+    private const int LargestRead = 512;
+    private const int StageSize = 1024;
+    private const int MostWrites = 8;
+
+    [ThreadStatic]
+    private static CallMemory? ofThread;
+
+    private readonly byte[] blocks = GC.AllocateUninitializedArray<byte>(Blocks * BlockSize, pinned: true);
+    private readonly (RemoteMemory? Memory, ulong Start)[] known = new (RemoteMemory?, ulong)[Blocks];
+    private readonly byte[] stage = GC.AllocateUninitializedArray<byte>(StageSize, pinned: true);
+    private readonly HostIovec[] writes = GC.AllocateArray<HostIovec>(MostWrites, pinned: true);
+    private RemoteMemory? stagedFor;
+    private int staged;
+    private int count;
+    private int next;
+    private bool isOpen;
+    private bool defers;
+    private bool failed;
+
+    /// <summary>The calling thread's.</summary>
+    public static CallMemory OfThread => ofThread ??= new CallMemory();
+
+    /// <summary>A call begins: nothing is known of the program's memory.</summary>
+    public void Begin()
+    {
+        isOpen = true;
+        Array.Clear(known);
+    }
+
+    /// <summary>The call is over: what the memory holds now is unknown again.</summary>
+    public void End() => isOpen = false;
+
+    /// <summary>Keeps writes together until <see cref="Flush"/>; for calls on which a bad address has no effect but its error.</summary>
+    public void Defer()
+    {
+        defers = isOpen;
+        failed = false;
+    }
+
+    /// <summary>Makes the writes that were kept.</summary>
+    /// <returns>Whether all addresses were good.</returns>
+    public bool Flush()
+    {
+        WriteStaged();
+        defers = false;
+        return !failed;
+    }
+
+    /// <summary>Reads what a block holds, or may hold from now on.</summary>
+    /// <returns>Whether it did; otherwise the memory itself is to be asked.</returns>
+    public bool TryRead(RemoteMemory memory, Span<byte> destination, ulong address)
+    {
+        int offset = (int)(address % BlockSize);
+        if (!isOpen || destination.Length > LargestRead || offset + destination.Length > BlockSize)
+            return false;
+        WriteStaged();
+        int block = Array.IndexOf(known, (memory, address - (ulong)offset));
+        if (block < 0)
+        {
+            // Blocks are parts of pages: one that is not readable as a whole is not readable at all.
+            block = next;
+            known[block] = default;
+            if (memory.Read(blocks.AsSpan(block * BlockSize, BlockSize), address - (ulong)offset) != 0)
+                return false;
+            known[block] = (memory, address - (ulong)offset);
+            next = (next + 1) % Blocks;
+        }
+
+        blocks.AsSpan(block * BlockSize + offset, destination.Length).CopyTo(destination);
+        return true;
+    }
+
+    /// <summary>Keeps a write for later.</summary>
+    /// <returns>Whether it did; otherwise it is to be made at once.</returns>
+    public bool TryWrite(RemoteMemory memory, ulong address, ReadOnlySpan<byte> source)
+    {
+        if (!isOpen)
+            return false;
+        for (int i = 0; i < Blocks; i++)
+        {
+            if (known[i].Memory != null && known[i].Start < address + (ulong)source.Length && address < known[i].Start + BlockSize)
+                known[i] = default;
+        }
+
+        if (!defers || source.Length > StageSize - staged || count == MostWrites || (count > 0 && stagedFor != memory))
+        {
+            WriteStaged();
+            return false;
+        }
+
+        source.CopyTo(stage.AsSpan(staged));
+        writes[count++] = new HostIovec { Base = (void*)address, Length = (nuint)source.Length };
+        staged += source.Length;
+        stagedFor = memory;
+        return true;
+    }
+
+    private void WriteStaged()
+    {
+        if (count == 0)
+            return;
+        failed |= !stagedFor!.Write(stage.AsSpan(0, staged), writes.AsSpan(0, count));
+        count = staged = 0;
+    }
+}
