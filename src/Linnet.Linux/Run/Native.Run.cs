@@ -122,6 +122,12 @@ internal static unsafe partial class Native
     [LibraryImport("libc", EntryPoint = "sigaddset")]
     public static partial int Sigaddset(void* set, int signal);
 
+    [LibraryImport("libc", EntryPoint = "sigfillset")]
+    public static partial int Sigfillset(void* set);
+
+    [LibraryImport("libc", EntryPoint = "pthread_sigmask")]
+    public static partial int PthreadSigmask(int how, void* set, void* before);
+
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     private static partial nint Syscall(nint number, nint a0, nint a1, nint a2, nint a3, nint a4, nint a5);
 }

@@ -27,7 +27,7 @@ internal sealed unsafe class SeccompListener(int fd) : IDisposable
         get
         {
             PollFd poll = new() { Fd = fd, Events = POLLIN };
-            return Poll(&poll, 1, 0) != 0 && (poll.Revents & POLLIN) == 0;
+            return Poll(&poll, 1, 0) > 0 && (poll.Revents & POLLIN) == 0;
         }
     }
 
@@ -72,18 +72,18 @@ internal sealed unsafe class SeccompListener(int fd) : IDisposable
             Value = result < 0 ? 0 : result,
             Error = result < 0 ? (int)result : 0,
         };
-        return Ioctl(fd, NotifSend, &response) == 0;
+        return Request(NotifSend, &response);
     }
 
     /// <summary>Lets the host's kernel make the call itself.</summary>
     public void Continue(ulong id)
     {
         Response response = new() { Id = id, Flags = FlagContinue };
-        _ = Ioctl(fd, NotifSend, &response);
+        Request(NotifSend, &response);
     }
 
     /// <summary>Whether the caller still waits; what is written to its memory before this is known may hit another program.</summary>
-    public bool IsValid(ulong id) => Ioctl(fd, NotifIdValid, &id) == 0;
+    public bool IsValid(ulong id) => Request(NotifIdValid, &id);
 
     /// <summary>Gives the caller a copy of a descriptor, whose number is the result of its call.</summary>
     /// <returns>The number, or a negative errno: -ENOENT when the caller is gone, -EMFILE when it has too many.</returns>
@@ -96,12 +96,32 @@ internal sealed unsafe class SeccompListener(int fd) : IDisposable
             Source = descriptor,
             NewFlags = closeOnExec ? O_CLOEXEC : 0,
         };
+
+        // A signal in the middle would have the call return 0, without a descriptor.
+        byte* all = stackalloc byte[SigsetSize];
+        byte* before = stackalloc byte[SigsetSize];
+        _ = Sigfillset(all);
+        _ = PthreadSigmask(SIG_BLOCK, all, before);
         int result = Ioctl(fd, NotifAddfd, &request);
-        return result >= 0 ? result : -Marshal.GetLastPInvokeError();
+        int error = Marshal.GetLastPInvokeError();
+        _ = PthreadSigmask(SIG_SETMASK, before, null);
+        return result >= 0 ? result : -error;
     }
 
     /// <summary>Closes the listener: calls that are stopped, and all later ones, fail with ENOSYS.</summary>
     public void Dispose() => _ = Close(fd);
+
+    // A signal for this process leaves the request undone, as long as it waits for the listener's lock.
+    private bool Request(nuint request, void* argument)
+    {
+        while (Ioctl(fd, request, argument) < 0)
+        {
+            if (Marshal.GetLastPInvokeError() != EINTR)
+                return false;
+        }
+
+        return true;
+    }
 
     [StructLayout(LayoutKind.Sequential)]
     private struct SockFprog
