@@ -22,10 +22,10 @@ public class ArchitectureTests
         ["Net/Vlan"] = ["Kernel", "Net/Core", "Net/Ethernet"],
         ["Net/Sched"] = ["Kernel", "Net/Core"],
         ["Net/Netfilter"] = ["Kernel", "Net/Core"],
-        ["Net/Packet"] = ["Kernel", "Fs", "Security", "Net/Core", "Net"],
+        ["Net/Packet"] = ["Kernel", "Fs", "Security", "Net/Core", "Net", "Net/Netlink"],
         ["Net/Netlink"] = ["Kernel", "Fs", "Security", "Net/Core", "Net"],
         ["Net/Unix"] = ["Kernel", "Fs", "Security", "Net/Core", "Net"],
-        ["Net/Ipv4"] = ["Kernel", "Fs", "Security", "Net/Core", "Net", "Net/Ethernet", "Net/Netfilter"],
+        ["Net/Ipv4"] = ["Kernel", "Fs", "Security", "Net/Core", "Net", "Net/Ethernet", "Net/Netfilter", "Net/Netlink"],
         ["Drivers"] = ["Kernel", "Fs", "Net/Core", "Net", "Net/Ethernet"],
     };
 

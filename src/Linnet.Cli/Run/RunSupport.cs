@@ -54,6 +54,8 @@ internal static class RunSupport
         RequestKind.SocketOption => $"option {Names.Option(request.First, request.Second)} at {Names.Level(request.First)}",
         RequestKind.Ioctl => $"ioctl {Names.Ioctl(request.First)}",
         RequestKind.Flag => $"flag {request.Second:#x} of system call {request.First}",
+        RequestKind.Netlink =>
+            $"netlink protocol {request.First}, message {request.Second} about {Names.Family((int)request.Third)} {request.Text}".TrimEnd(),
         RequestKind.File => $"file {request.Text}",
         _ => $"module {request.Text}",
     };

@@ -42,6 +42,7 @@ public static class StartKernel
         SysctlNetCore.SysctlCoreInit(machine);
         NetProcfs.DevProcInit(machine);
         SchApi.PktschedInit(machine);
+        SockDiag.SockDiagInit(machine);
     }
 
     // fs_initcall: protocol families that are built in.
@@ -51,9 +52,10 @@ public static class StartKernel
     private static void DeviceInitcalls(Machine machine)
     {
         NetCore.Of(machine).RegisterPernetSubsys(new LoopbackNetOps());
+        InetDiag.InetDiagInit(machine);
         Vlan8021Q.VlanProtoInit(machine);
         BrIf.BrInit(machine);
-        machine.Modules.MakeAvailable("af_packet", () => new PacketModule(), "net-pf-17");
+        machine.Modules.MakeAvailable("af_packet", () => new PacketModule(), "net-pf-17", "net-pf-16-proto-4-type-17");
     }
 
     [Linux("rest_init")]

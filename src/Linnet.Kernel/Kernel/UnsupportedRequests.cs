@@ -23,6 +23,9 @@ public enum RequestKind
     /// <summary>A flag of a call that has no effect in Linnet: the call's number and the flag.</summary>
     Flag,
 
+    /// <summary>A netlink message: protocol, type and family.</summary>
+    Netlink,
+
     /// <summary>A module that is not there.</summary>
     Module,
 

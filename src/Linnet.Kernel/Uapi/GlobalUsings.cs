@@ -24,6 +24,7 @@ global using static Linnet.Kernel.Uapi.ResourceH;
 global using static Linnet.Kernel.Uapi.RtnetlinkH;
 global using static Linnet.Kernel.Uapi.SchedH;
 global using static Linnet.Kernel.Uapi.SignalH;
+global using static Linnet.Kernel.Uapi.SockDiagH;
 global using static Linnet.Kernel.Uapi.SocketH;
 global using static Linnet.Kernel.Uapi.SocketIoctlH;
 global using static Linnet.Kernel.Uapi.SocketState;

@@ -75,7 +75,7 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
     {
         int family = (int)call.Arguments[0], type = (int)call.Arguments[1], protocol = (int)call.Arguments[2];
         process.ReadProgram();
-        if (family == AF_NETLINK && protocol != NETLINK_ROUTE)
+        if (family == AF_NETLINK && protocol is not (NETLINK_ROUTE or NETLINK_SOCK_DIAG))
             return LeftToHost;
         long fd = Invoke(
             process, __NR_socket, (ulong)family, (ulong)(uint)(type | SOCK_NONBLOCK | SOCK_CLOEXEC), (ulong)(uint)protocol);

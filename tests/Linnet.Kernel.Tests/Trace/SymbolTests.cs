@@ -35,6 +35,7 @@ public partial class SymbolTests
         ("net/netlink/", ["Net/Netlink"]),
         ("lib/nlattr.c", ["Net/Netlink"]),
         ("net/core/rtnetlink.c", ["Net/Netlink"]),
+        ("net/core/sock_diag.c", ["Net/Netlink"]),
         ("net/packet/", ["Net/Packet"]),
         ("net/sched/", ["Net/Sched", "Net/Core"]),
         ("net/netfilter/", ["Net/Netfilter"]),

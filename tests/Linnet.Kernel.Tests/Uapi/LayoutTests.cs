@@ -51,6 +51,16 @@ public sealed class LayoutTests
         { "tcp_repair_opt", Unsafe.SizeOf<TcpRepairOpt>(), 8 },
         { "tcp_repair_window", Unsafe.SizeOf<TcpRepairWindow>(), 20 },
         { "icmp_filter", Unsafe.SizeOf<IcmpFilter>(), 4 },
+        { "inet_diag_sockid", Unsafe.SizeOf<InetDiagSockid>(), 48 },
+        { "inet_diag_req", Unsafe.SizeOf<InetDiagReq>(), 60 },
+        { "inet_diag_req_v2", Unsafe.SizeOf<InetDiagReqV2>(), 56 },
+        { "inet_diag_msg", Unsafe.SizeOf<InetDiagMsg>(), 72 },
+        { "inet_diag_bc_op", Unsafe.SizeOf<InetDiagBcOp>(), 4 },
+        { "inet_diag_hostcond", Unsafe.SizeOf<InetDiagHostcond>(), 8 },
+        { "packet_diag_req", Unsafe.SizeOf<PacketDiagReq>(), 20 },
+        { "packet_diag_msg", Unsafe.SizeOf<PacketDiagMsg>(), 16 },
+        { "packet_diag_info", Unsafe.SizeOf<PacketDiagInfo>(), 24 },
+        { "packet_diag_mclist", Unsafe.SizeOf<PacketDiagMclist>(), 44 },
         { "ip_msfilter", Unsafe.SizeOf<IpMsfilter>(), 16 },
     };
 

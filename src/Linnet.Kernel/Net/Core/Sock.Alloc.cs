@@ -239,7 +239,7 @@ public partial class Sock
         SkIncomingCpu = -1;
         SkUserData = null;
         SkUserlocks &= ~SockUserLocks.BindPort;
-        SkCookie = 0;
+        SkcCookie = 0;
         SkAckBacklog = 0;
         SkWritePending = 0;
         SkSocket = null;

@@ -42,16 +42,6 @@ public partial class Sock
         return ret;
     }
 
-    /// <summary>The socket's unique number, given when it is first asked for (<c>sock_gen_cookie</c>).</summary>
-    public long SockGenCookie()
-    {
-        long cookie = Interlocked.Read(ref SkCookie);
-        if (cookie != 0)
-            return cookie;
-        Interlocked.CompareExchange(ref SkCookie, SkNet.Core.NextSockCookie(), 0);
-        return SkCookie;
-    }
-
     /// <summary>Sets a receive buffer of twice <paramref name="val"/> bytes, half of it for bookkeeping (<c>__sock_set_rcvbuf</c>).</summary>
     public void SockSetRcvbuf(int val)
     {

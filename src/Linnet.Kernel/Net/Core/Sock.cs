@@ -193,9 +193,6 @@ public partial class Sock : SockCommon
     /// <summary>Process number of the peer when it connected; 0 for none.</summary>
     public int SkPeerPid;
 
-    /// <summary>Unique number of the socket (<c>SO_COOKIE</c>); 0 until asked for.</summary>
-    public long SkCookie;
-
     /// <summary>Bytes that wait because a writer is in the middle of a message; see <c>tcp_sendmsg</c>.</summary>
     public int SkWritePending;
 

@@ -70,8 +70,21 @@ public abstract class SockCommon
     /// <summary>The network namespace.</summary>
     public NetNamespace SkcNet = null!;
 
+    /// <summary>Unique number of the socket (<c>SO_COOKIE</c>); 0 until asked for.</summary>
+    public long SkcCookie;
+
     /// <summary>References: tables, timers and running handlers hold one each.</summary>
     public int SkcRefcnt = 1;
+
+    /// <summary>The socket's unique number, given when it is first asked for (<c>sock_gen_cookie</c>).</summary>
+    public long SockGenCookie()
+    {
+        long cookie = Interlocked.Read(ref SkcCookie);
+        if (cookie != 0)
+            return cookie;
+        Interlocked.CompareExchange(ref SkcCookie, SkcNet.Core.NextSockCookie(), 0);
+        return SkcCookie;
+    }
 
     /// <summary>The socket's state as text, for diagnostics.</summary>
     public override string ToString() =>

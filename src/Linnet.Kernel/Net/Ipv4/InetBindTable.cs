@@ -66,6 +66,30 @@ public sealed class InetBindTable
         tb.Fastreuse = tb.Fastreuseport = -1;
     }
 
+    /// <summary>All sockets of a namespace that have a port, in no particular order; a moment's copy for diagnostics.</summary>
+    public List<SockCommon> Owners(NetNamespace net)
+    {
+        List<SockCommon> all = [];
+        foreach (ref Chain chain in chains.AsSpan())
+        {
+            chain.Guard.Lock();
+            for (InetBindBucket? tb = chain.First; tb != null; tb = tb.Next)
+            {
+                for (InetBind2Bucket? tb2 = tb.IbNet == net ? tb.Bhash2 : null; tb2 != null; tb2 = tb2.BhashNext)
+                {
+                    Lock2(tb2.Hash);
+                    for (SockCommon? sk = tb2.Owners; sk != null; sk = sk.SkcBindNext)
+                        all.Add(sk);
+                    Unlock2(tb2.Hash);
+                }
+            }
+
+            chain.Guard.Unlock();
+        }
+
+        return all;
+    }
+
     /// <summary>Locks the chain of an address and port.</summary>
     public void Lock2(uint hash) => stripes[hash & (Stripes - 1)].Lock();
 

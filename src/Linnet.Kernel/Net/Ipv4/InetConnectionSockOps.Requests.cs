@@ -140,7 +140,7 @@ public static partial class InetConnectionSockOps
         newsk.SockResetFlag(SockFlags.RcuFree);
         newsk.McList = [];
         newsk.SkMark = req.IrMark;
-        newsk.SkCookie = req.IrCookie;
+        newsk.SkcCookie = req.SkcCookie;
         newsk.Cork = default;
         newsk.IcskRetransmits = newsk.IcskBackoff = newsk.IcskProbesOut = 0;
         newsk.IcskProbesTstamp = 0;

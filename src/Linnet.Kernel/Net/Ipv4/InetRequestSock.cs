@@ -44,7 +44,4 @@ public abstract class InetRequestSock : RequestSock
 
     /// <summary>IP options of the SYN, to be echoed.</summary>
     public IpOptionsRcu? IreqOpt;
-
-    /// <summary><c>SO_COOKIE</c> that the child inherits; 0 until asked for.</summary>
-    public long IrCookie;
 }

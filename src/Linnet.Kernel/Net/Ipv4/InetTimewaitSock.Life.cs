@@ -35,6 +35,7 @@ public partial class InetTimewaitSock
         tw.SkcHash = sk.SkcHash;
         tw.SkcProt = sk.SkcProt;
         tw.SkcNet = sk.SkcNet;
+        tw.SkcCookie = sk.SkcCookie;
         tw.SkcState = TCP_TIME_WAIT;
         tw.TwSubstate = (byte)state;
         tw.TwTos = sk.Tos;

@@ -198,7 +198,7 @@ public static partial class Raw
         return delivered;
     }
 
-    private static bool RawV4Match(RawSock sk, NetNamespace net, int num, uint raddr, uint laddr, int dif) =>
+    internal static bool RawV4Match(RawSock sk, NetNamespace net, int num, uint raddr, uint laddr, int dif) =>
         sk.SkcNet == net && sk.SkcNum == num
         && (sk.SkcDaddr == 0 || sk.SkcDaddr == raddr)
         && (sk.SkcRcvSaddr == 0 || sk.SkcRcvSaddr == laddr)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Netlink;
 using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Packet;
@@ -9,12 +10,14 @@ namespace Linnet.Kernel.Net.Packet;
 [LinuxFile("net/packet/af_packet.c")]
 public sealed class PacketModule : Module
 {
+    private readonly PacketDiag diag;
     private Notifier? notifier;
 
     /// <summary>The module, not loaded yet.</summary>
     public PacketModule()
         : base("af_packet")
     {
+        diag = new PacketDiag(this);
         Proto = new PacketProto(this);
         Ops = new PacketOps(this);
         OpsSpkt = new PacketOpsSpkt(this);
@@ -39,6 +42,7 @@ public sealed class PacketModule : Module
         notifier = new Notifier(this);
         NetCore.Of(machine).RegisterNetdeviceNotifier(notifier);
         ProcNet.Of(machine).Register("packet", PacketSeqShow);
+        SockDiag.SockDiagRegister(machine, diag);
         return 0;
     }
 
@@ -46,6 +50,7 @@ public sealed class PacketModule : Module
     [Linux("packet_exit")]
     protected internal override void Exit(Machine machine)
     {
+        SockDiag.SockDiagUnregister(machine, diag);
         ProcNet.Of(machine).Unregister("packet");
         NetCore.Of(machine).UnregisterNetdeviceNotifier(notifier!);
         Socket.SockUnregister(machine, PF_PACKET);
