@@ -10,6 +10,8 @@ internal sealed unsafe partial class SupervisedCalls
             case __NR_bind:
                 return Bind(call, process, shadow);
             case __NR_setsockopt:
+                // What was written before is sent with the options of before.
+                shadow.Flush();
                 Mirror(call, process, theirs);
                 return Ask(call, process, shadow);
             case __NR_sendto:

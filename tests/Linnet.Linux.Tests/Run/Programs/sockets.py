@@ -114,6 +114,13 @@ def datagrams():
     two.send(b'connected')
     data, sender = one.recvfrom(20)
     print(data, sender == two.getsockname())
+    recvttl = 12  # Python has no name for IP_RECVTTL.
+    one.setsockopt(socket.IPPROTO_IP, recvttl, 1)
+    for ttl in range(1, 21):
+        two.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+        two.send(bytes([ttl]))
+    received = [one.recvmsg(10, 100) for _ in range(20)]
+    print('options hold from then on', all(data[0] == ancillary[0][2][0] for data, ancillary, _, _ in received))
     attempt('large', lambda: two.send(bytes(70000)))
     two.settimeout(0.05)
     attempt('silence', lambda: two.recv(10))
