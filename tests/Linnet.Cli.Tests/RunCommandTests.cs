@@ -41,7 +41,10 @@ public sealed class RunCommandTests : IDisposable
         Assert.Equal(0, run.Status);
         Assert.Equal("from outside", await File.ReadAllTextAsync(page));
         Assert.StartsWith("GET /x ", await served.WaitAsync(TimeSpan.FromSeconds(30)));
-        Assert.Contains("connect(fd: ", run.Error);
+        Assert.Matches(@"curl\[\d+\] socket\(family: AF_INET, type: SOCK_STREAM.*\) = (\d+)\n(.*\n)*curl\[\d+\] connect\(fd: \1, .*\.port: " + port, run.Error);
+        Assert.Contains("sent(fd: ", run.Error);
+        Assert.Contains("\"GET /x HTTP/1.1\\r\\nHost: ", run.Error);
+        Assert.Contains("received(fd: ", run.Error);
         Assert.Contains("family AF_INET6", run.Error);
         capture.Refresh();
         Assert.True(capture.Length > 1000);
@@ -128,5 +131,19 @@ public sealed class RunCommandTests : IDisposable
 
         Assert.Equal(0, (await running).Status);
         Assert.Equal("ASK"u8.ToArray(), (await answer!.WaitAsync(TimeSpan.FromSeconds(30))).Buffer);
+    }
+
+    [Fact]
+    public async Task A_tree_shows_the_layers_and_goes_to_a_file()
+    {
+        string file = Path.Combine(root.FullName, "trace");
+        const string Program = "import socket; s = socket.create_server(('127.0.0.1', 80)); c = socket.create_connection(s.getsockname());"
+            + "a, _ = s.accept(); c.sendall(b'hello'); print(a.recv(9))";
+        CliRun run = await CliRun.RunAsync("run", "--trace", "--trace-file", file, "--", "python3", "-c", Program);
+        Assert.Equal((0, ""), (run.Status, run.Error));
+        string trace = await File.ReadAllTextAsync(file);
+        Assert.Contains("tcp_v4_connect", trace);
+        Assert.Contains("tcp_sendmsg", trace);
+        Assert.Matches(@"python3\[\d+\] sent\(fd: \d+, ""hello""\) = 5", trace);
     }
 }

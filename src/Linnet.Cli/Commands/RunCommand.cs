@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using Linnet.Cli.Run;
 
 namespace Linnet.Cli.Commands;
@@ -35,44 +34,17 @@ internal static class RunCommand
             HelpName = "WORDS",
             Description = "Treat packets as netem does: 'delay 50ms 5ms loss 1% reorder 25% duplicate 1% corrupt 0.1% rate 20mbit'.",
         };
-        Option<FileInfo?> pcap = new("--pcap") { HelpName = "FILE", Description = "Write the packets to FILE, as pcapng." };
-        Option<TraceDetail> trace = new("--trace")
-        {
-            HelpName = "calls|tree",
-            Arity = ArgumentArity.ZeroOrOne,
-            CustomParser = ParseDetail,
-            Description = "Show each call as a tree through the layers, and the packets; --trace=calls shows a line a call.",
-        };
-        Option<string?> policy = new("--policy") { HelpName = "FILE", Description = "Hold the program to a security policy." };
-        Option<bool> report = new("--report") { Description = "Say at the end what the program asked for that Linnet lacks." };
-        Option<ulong?> seed = new("--seed") { HelpName = "N", Description = "Begin random numbers with N." };
-        Command command = new("run", About) { program, noEgress, publish, link, pcap, trace, policy, report, seed };
+        CommonOptionSet common = new();
+        Command command = new("run", About) { program, noEgress, publish, link };
+        common.AddTo(command);
         command.SetAction(async (parsed, _) => await new ProgramRunner(terminal, new RunOptions
         {
             Program = parsed.GetValue(program)!,
             Egress = !parsed.GetValue(noEgress),
             Publish = [.. (parsed.GetValue(publish) ?? []).Select(PublishedAddress.Parse)],
             Link = parsed.GetValue(link),
-            Pcap = parsed.GetValue(pcap),
-            Trace = parsed.GetValue(trace),
-            Policy = parsed.GetValue(policy),
-            Report = parsed.GetValue(report),
-            Seed = parsed.GetValue(seed),
+            Common = common.Read(parsed),
         }).RunAsync());
         return command;
-    }
-
-    private static TraceDetail ParseDetail(ArgumentResult result)
-    {
-        switch (result.Tokens)
-        {
-            case [] or [{ Value: "tree" }]:
-                return TraceDetail.Tree;
-            case [{ Value: "calls" }]:
-                return TraceDetail.Calls;
-            default:
-                result.AddError($"--trace is calls or tree, not '{result.Tokens[0].Value}'");
-                return TraceDetail.None;
-        }
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Linnet.Cli.Lab;
+using Linnet.Cli.Run;
 
 namespace Linnet.Cli.Commands;
 
@@ -24,11 +25,9 @@ internal static class UpCommand
     public static Command Create(Terminal terminal)
     {
         Argument<string> file = new("LAB") { Description = "The lab's file, as lab.yaml." };
-        Option<FileInfo?> pcap = new("--pcap") { HelpName = "FILE", Description = "Write the packets to FILE, as pcapng." };
-        Option<string?> policy = new("--policy") { HelpName = "FILE", Description = "Hold the programs to a security policy." };
-        Option<bool> report = new("--report") { Description = "Say at the end what the programs asked for that Linnet lacks." };
-        Option<ulong?> seed = new("--seed") { HelpName = "N", Description = "Begin random numbers with N." };
-        Command command = new("up", About) { file, pcap, policy, report, seed };
+        CommonOptionSet common = new();
+        Command command = new("up", About) { file };
+        common.AddTo(command);
         command.SetAction(async (parsed, cancellation) =>
         {
             string path = parsed.GetValue(file)!;
@@ -42,13 +41,7 @@ internal static class UpCommand
                 throw new UsageException($"cannot read the lab {path}: {e.Message.TrimEnd('.')}");
             }
 
-            return await new LabRunner(terminal, LabReader.Read(path, text), new LabOptions
-            {
-                Pcap = parsed.GetValue(pcap),
-                Policy = parsed.GetValue(policy),
-                Report = parsed.GetValue(report),
-                Seed = parsed.GetValue(seed),
-            }).RunAsync(cancellation);
+            return await new LabRunner(terminal, LabReader.Read(path, text), common.Read(parsed)).RunAsync(cancellation);
         });
         return command;
     }

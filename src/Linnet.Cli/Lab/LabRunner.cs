@@ -7,27 +7,11 @@ using Linnet.Linux;
 
 namespace Linnet.Cli.Lab;
 
-/// <summary>What <c>linnet up</c> was asked for beside the lab.</summary>
-internal sealed class LabOptions
-{
-    /// <summary>Where the packets are written.</summary>
-    public FileInfo? Pcap { get; init; }
-
-    /// <summary>A security policy's file.</summary>
-    public string? Policy { get; init; }
-
-    /// <summary>Whether to say at the end what was asked for in vain.</summary>
-    public bool Report { get; init; }
-
-    /// <summary>What random numbers begin with.</summary>
-    public ulong? Seed { get; init; }
-}
-
 /// <summary>Runs a lab.</summary>
 /// <param name="terminal">Where the programs' output goes.</param>
 /// <param name="lab">The lab.</param>
 /// <param name="options">What was asked for beside it.</param>
-internal sealed class LabRunner(Terminal terminal, LabFile lab, LabOptions options)
+internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions options)
 {
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan ConnectInterval = TimeSpan.FromMilliseconds(50);
@@ -47,13 +31,14 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, LabOptions optio
             RunSupport.Restrict(network, options.Policy, terminal);
         await using Gateway gateway = new(net.Gateway, net.Names, lab.Egress);
         List<IDisposable> resolvers = [.. net.Hosts.Values.Select(host => new LoopbackResolver(host, gateway))];
+        using Tracing? tracing = Tracing.Open(options, terminal, [.. net.Hosts.Values]);
         List<IPublishedPort> ports = [];
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         try
         {
             foreach (LabPort port in lab.Publish)
                 ports.Add(port.Address.Open(net.Gateway, net.Hosts[port.Host].Address));
-            using Supervisor supervisor = new();
+            using Supervisor supervisor = new() { Observer = tracing?.Calls };
             Task<int> main = RunProgramsAsync(supervisor, net, over.Token);
             Task events = PlayAsync(net, over.Token);
             int status = await main;

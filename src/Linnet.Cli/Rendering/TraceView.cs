@@ -21,6 +21,12 @@ internal sealed class TraceView(Terminal terminal)
     /// <summary>Whether only the system calls themselves are printed, as strace does.</summary>
     public bool OnlyCalls { get; init; }
 
+    /// <summary>The number that stands for the socket in the program, in place of Linnet's own.</summary>
+    public int? Descriptor { get; init; }
+
+    /// <summary>The number that the program got for a new socket, in place of Linnet's own.</summary>
+    public int? NewDescriptor { get; init; }
+
     /// <summary>What stands in front of each tree.</summary>
     public string Prefix { get; init; } = "";
 
@@ -45,7 +51,8 @@ internal sealed class TraceView(Terminal terminal)
         for (int i = 0; i < call.Arguments.Count; i++)
         {
             TraceValue argument = call.Arguments[i];
-            line.Add(i > 0 ? ", " : "").Add(argument.Parameter.Name + ": ", Ink.Faint).Add(argument.Text, Ink.Value);
+            line.Add(i > 0 ? ", " : "").Add(argument.Parameter.Name + ": ", Ink.Faint);
+            line.Add(argument.Parameter.Name == "fd" && Descriptor is { } descriptor ? Number(descriptor) : argument.Text, Ink.Value);
         }
 
         line.Add(")");
@@ -71,7 +78,7 @@ internal sealed class TraceView(Terminal terminal)
         }
     }
 
-    private static void AddResult(Line line, TraceCall call)
+    private void AddResult(Line line, TraceCall call)
     {
         if (call.Exception == nameof(SimulationDeadlockException))
             line.Add(" waits for ever", Ink.Bad);
@@ -80,9 +87,11 @@ internal sealed class TraceView(Terminal terminal)
         else if (!call.HasLeft)
             line.Add(" ...", Ink.Faint);
         else if (call.Result is { } result)
-            line.Add(" = ").Add(result.Text, call.Errno != 0 ? Ink.Bad : Ink.Good);
+            line.Add(" = ").Add(call.Errno == 0 && NewDescriptor is { } descriptor ? Number(descriptor) : result.Text, call.Errno != 0 ? Ink.Bad : Ink.Good);
         // Of what goes both ways, only what the function changed.
         foreach (TraceValue output in call.Outputs.Except(call.Arguments))
             line.Add(", ").Add(output.Parameter.Name + ": ", Ink.Faint).Add(output.Text, Ink.Value);
     }
+
+    private static string Number(int descriptor) => descriptor.ToString(CultureInfo.InvariantCulture);
 }

@@ -27,8 +27,8 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
     /// <returns>Its exit status.</returns>
     public async Task<int> RunAsync()
     {
-        await using FileStream? capture = CaptureFile.Open(options.Pcap);
-        using Network network = new(new NetworkOptions { Seed = options.Seed, Capture = capture });
+        await using FileStream? capture = CaptureFile.Open(options.Common.Pcap);
+        using Network network = new(new NetworkOptions { Seed = options.Common.Seed, Capture = capture });
         Host host = network.AddHost("linnet"), outside = network.AddHost("gateway");
         Link link = network.Connect(host, HostAddress, outside, GatewayAddress);
         host.AddRoute(IPNetworkAddress.Parse("0.0.0.0/0"), outside.Address);
@@ -38,25 +38,22 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
             RunSupport.Impair(link.Other, options.Link, "--link");
         }
 
-        if (options.Policy != null)
-            RunSupport.Restrict(network, options.Policy, terminal);
+        if (options.Common.Policy != null)
+            RunSupport.Restrict(network, options.Common.Policy, terminal);
         NameTable names = new();
         names.Add(host.Name, host.Address);
         await using Gateway gateway = new(outside, names, options.Egress);
         using LoopbackResolver resolver = new(host, gateway);
-        CallTrace? trace = options.Trace == TraceDetail.None ? null : new CallTrace(terminal.ToError(), options.Trace);
-        using PacketLog? packets = options.Trace == TraceDetail.Tree ? new PacketLog(trace!.Add) : null;
-        foreach (HostInterface end in host.Interfaces)
-            packets?.Watch(end.Device);
+        using Tracing? tracing = Tracing.Open(options.Common, terminal, [host]);
         List<IPublishedPort> ports = [];
         try
         {
             foreach (PublishedAddress published in options.Publish)
                 ports.Add(published.Open(outside, host.Address));
-            using Supervisor supervisor = new() { Observer = trace };
+            using Supervisor supervisor = new() { Observer = tracing?.Calls };
             int status = await RunAsync(supervisor, host);
             await new Draining(network, supervisor, gateway, ports).RunAsync(RunSupport.Patience);
-            if (options.Report)
+            if (options.Common.Report)
                 RunSupport.Report(network, terminal);
             return status;
         }

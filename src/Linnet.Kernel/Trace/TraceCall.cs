@@ -14,6 +14,7 @@ public sealed class TraceCall
     private readonly List<TraceValue> arguments = [];
     private readonly List<TraceValue> outputs = [];
     private readonly List<(int Index, object? Value)> objects = [];
+    private readonly List<(TraceParameter Parameter, Sockptr Pointer)> pointers = [];
     private readonly Machine? machine;
     private int next;
     private bool hasEntered;
@@ -139,6 +140,12 @@ public sealed class TraceCall
 
     internal void End()
     {
+        foreach ((TraceParameter parameter, Sockptr pointer) in pointers)
+        {
+            if (FunctionTracer.Quietly(() => Formatter.Written(this, parameter, pointer)) is { } text)
+                outputs.Add(new TraceValue(parameter, text, null));
+        }
+
         LeftAt = machine?.Clock.Now ?? 0;
         HasLeft = true;
     }
@@ -161,7 +168,9 @@ public sealed class TraceCall
             return "NULL";
         if (!isPointer)
             return Formatter.Integer(this, parameter, value);
-        objects.Add((arguments.Count, Uaccess.User((ulong)value)));
+        Sockptr pointer = Uaccess.User((ulong)value);
+        objects.Add((arguments.Count, pointer));
+        pointers.Add((parameter, pointer));
         return "";
     }
 

@@ -22,6 +22,10 @@ public abstract class TraceFormatter
 
     /// <summary>Bytes: the first of them, and how many there were.</summary>
     public abstract string Bytes(TraceCall call, TraceParameter parameter, ReadOnlySpan<byte> bytes, int length);
+
+    /// <summary>What a system call that has returned left where one of its arguments points.</summary>
+    /// <returns>Null where that says nothing.</returns>
+    public virtual string? Written(TraceCall call, TraceParameter parameter, Sockptr pointer) => null;
 }
 
 /// <summary>A stretch of time in which calls of traced functions are recorded, from <see cref="Start"/> to Dispose.</summary>

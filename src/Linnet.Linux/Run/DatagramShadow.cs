@@ -75,7 +75,7 @@ internal sealed unsafe class DatagramShadow(Supervisor supervisor, Syscalls owne
                     return;
 
                 // What UDP's queue has no room for is lost, as it would be further on.
-                _ = Owner.Send(Fd, new ReadOnlySpan<byte>(buffer, (int)read), MSG_DONTWAIT | MSG_NOSIGNAL);
+                _ = SendToNetwork(new ReadOnlySpan<byte>(buffer, (int)read));
             }
         }
     }
@@ -110,7 +110,7 @@ internal sealed unsafe class DatagramShadow(Supervisor supervisor, Syscalls owne
         if (isErrorShown)
             _ = Owner.Getsockopt(Fd, SOL_SOCKET, SO_ERROR, out _);
         else
-            _ = Owner.Recv(Fd, [], MSG_DONTWAIT | MSG_TRUNC);
+            _ = ReceiveFromNetwork(Supervisor.Observer == null ? [] : Scratch, MSG_DONTWAIT | MSG_TRUNC);
     }
 
     private int Unread()

@@ -74,6 +74,26 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
 
     protected Supervisor Supervisor { get; }
 
+    /// <summary>Sends what the program wrote to its end.</summary>
+    /// <returns>Bytes that were taken, or a negative errno.</returns>
+    protected long SendToNetwork(ReadOnlySpan<byte> data)
+    {
+        ICarryObserver? observer = Supervisor.Observer?.Carry(Owner.Task);
+        long sent = Owner.Send(Fd, data, MSG_DONTWAIT | MSG_NOSIGNAL);
+        observer?.End(LastSeen.Process, LastSeen.Fd, toNetwork: true, data[..(int)Math.Max(0, sent)]);
+        return sent;
+    }
+
+    /// <summary>Receives what the program is to read at its end.</summary>
+    /// <returns>Bytes, 0 at the end, or a negative errno.</returns>
+    protected long ReceiveFromNetwork(Span<byte> buffer, int flags)
+    {
+        ICarryObserver? observer = Supervisor.Observer?.Carry(Owner.Task);
+        long received = Owner.Recv(Fd, buffer, flags);
+        observer?.End(LastSeen.Process, LastSeen.Fd, toNetwork: false, buffer[..(int)Math.Clamp(received, 0, buffer.Length)]);
+        return received;
+    }
+
     /// <summary>What Linnet's socket is ready for (<c>EPOLL*</c>).</summary>
     public uint Readiness
     {

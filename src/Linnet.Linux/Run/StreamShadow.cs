@@ -168,7 +168,7 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
         {
             if (outgoing.Length > 0)
             {
-                long sent = Owner.Send(Fd, outgoing.Data, MSG_DONTWAIT | MSG_NOSIGNAL);
+                long sent = SendToNetwork(outgoing.Data);
                 if (sent <= 0)
                 {
                     FailedToSend(sent);
@@ -191,7 +191,7 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
                 }
 
                 budget -= (int)read;
-                long sent = Owner.Send(Fd, new ReadOnlySpan<byte>(buffer, (int)read), MSG_DONTWAIT | MSG_NOSIGNAL);
+                long sent = SendToNetwork(new ReadOnlySpan<byte>(buffer, (int)read));
                 if (sent < read)
                     outgoing.Keep(new ReadOnlySpan<byte>(buffer, (int)read)[(int)Math.Max(0, sent)..]);
                 if (sent < 0)
@@ -260,7 +260,7 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
             if (budget <= 0)
                 break;
             Span<byte> buffer = Scratch;
-            long read = Owner.Recv(Fd, buffer, MSG_DONTWAIT);
+            long read = ReceiveFromNetwork(buffer, MSG_DONTWAIT);
             if (read <= 0)
             {
                 NetworkEnds(read);

@@ -144,7 +144,7 @@ internal sealed unsafe partial class SupervisedCalls
         {
             connection = claimed;
             if (address != 0
-                && Invoke(process, __NR_getpeername, (ulong)claimed, address, length) is < 0 and var error)
+                && Invoke(process, shadow.LastSeen.Fd, __NR_getpeername, (ulong)claimed, address, length) is < 0 and var error)
             {
                 shadow.Owner.Close(claimed);
                 return error;
@@ -153,7 +153,7 @@ internal sealed unsafe partial class SupervisedCalls
         else
         {
             connection = Invoke(
-                process, __NR_accept4, (ulong)shadow.Fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+                process, shadow.LastSeen.Fd, __NR_accept4, (ulong)shadow.Fd, address, length, (ulong)flags);
         }
 
         if (shadow.State == StreamState.Listening)

@@ -39,6 +39,8 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             supervisor.PumpReady();
             listener.Respond(call.Id, result);
         }
+
+        supervisor.Observer?.Done();
     }
 
     private long OnDescriptor(in SeccompCall call, HostProcess process)
@@ -78,7 +80,7 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         if (family == AF_NETLINK && protocol is not (NETLINK_ROUTE or NETLINK_SOCK_DIAG))
             return LeftToHost;
         long fd = Invoke(
-            process, __NR_socket, (ulong)family, (ulong)(uint)(type | SOCK_NONBLOCK | SOCK_CLOEXEC), (ulong)(uint)protocol);
+            process, -1, __NR_socket, (ulong)family, (ulong)(uint)type, (ulong)(uint)protocol);
         return fd < 0 ? fd : Give(call, process, (int)fd, type & SOCK_TYPE_MASK, type, StreamState.Fresh);
     }
 
@@ -86,6 +88,9 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
     private long Give(in SeccompCall call, HostProcess process, int fd, int type, int flags, StreamState state)
     {
         Syscalls owner = supervisor.OwnerOn(process.Host);
+
+        // Who waits is the program, not the supervisor.
+        _ = owner.Fcntl(fd, F_SETFL, O_NONBLOCK);
         bool stream = type == SOCK_STREAM;
         int err = ShadowSocket.MakePair(
             stream ? SOCK_STREAM : SOCK_SEQPACKET, (flags & SOCK_NONBLOCK) != 0, out int theirs, out int ours, out ulong inode);
@@ -106,6 +111,8 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             shadow.LastSeen = (process, given);
         }
 
+        if (given >= 0)
+            supervisor.Observer?.Given(given);
         _ = Close(theirs);
         supervisor.Queue(shadow);
 
@@ -121,19 +128,19 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             bool endsWithWrites = call.Nr is __NR_getsockname or __NR_getpeername or __NR_getsockopt
                 || (call.Nr == __NR_recvfrom && shadow is DatagramShadow);
             if (!endsWithWrites || supervisor.Observer != null)
-                return Invoke(process, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
+                return Invoke(process, shadow.LastSeen.Fd, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
             CallMemory.OfThread.Defer();
-            long result = Invoke(process, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
+            long result = Invoke(process, shadow.LastSeen.Fd, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
             return CallMemory.OfThread.Flush() ? result : -EFAULT;
         }
     }
 
-    private long Invoke(HostProcess process, int nr, params ReadOnlySpan<ulong> arguments)
+    private long Invoke(HostProcess process, int descriptor, int nr, params ReadOnlySpan<ulong> arguments)
     {
         if (supervisor.Observer is not { } observer)
             return SyscallTable.Invoke(process.Task, nr, arguments);
         ulong[] copy = arguments.ToArray();
-        return observer.Observe(process, () => SyscallTable.Invoke(process.Task, nr, copy));
+        return observer.Observe(process, descriptor, () => SyscallTable.Invoke(process.Task, nr, copy));
     }
 
     /// <summary>Makes a call, and where it would wait and the program lets it, keeps it until it need not.</summary>
@@ -153,9 +160,24 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
     /// <param name="attempt">Makes it; null while it has to wait.</param>
     private long Wait(in SeccompCall call, ShadowSocket shadow, int timeoutOption, long expired, Func<long?> attempt)
     {
+        if (supervisor.Observer is { } observer)
+        {
+            observer.Waits();
+            attempt = Observed(observer, attempt);
+        }
+
         shadow.Park(new PendingCall(listener, call, attempt, Deadline(shadow, timeoutOption), expired) { Shadow = shadow });
         return Answered;
     }
+
+    private static Func<long?> Observed(ICallObserver observer, Func<long?> attempt) => () =>
+    {
+        long? result = attempt();
+        if (result == null)
+            observer.Waits();
+        observer.Done();
+        return result;
+    };
 
     /// <summary>Makes a call that needs the program's end, which is taken anew for it.</summary>
     private static long? WithEnd(HostProcess process, int fd, Func<int, long> make)

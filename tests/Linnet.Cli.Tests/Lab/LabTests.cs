@@ -55,6 +55,19 @@ public sealed class LabTests : IDisposable
         Assert.Contains("router | cut", run.Lines);
     }
 
+    [Fact]
+    public async Task Calls_are_shown_with_their_host()
+    {
+        CliRun run = await UpAsync("""
+            hosts:
+              two: {run: "nc -lk 80"}
+              one: {wait_for: ['two:80'], run: "echo hi | nc -N two 80"}
+            """, "--trace=calls");
+        Assert.Matches(@"one nc\[\d+\] sent\(fd: \d+, ""hi\\n""\) = 3", run.Error);
+        Assert.Matches(@"two nc\[\d+\] accept4\(", run.Error);
+        Assert.Matches(@"two nc\[\d+\] received\(fd: \d+, ""hi\\n""\) = 3", run.Error);
+    }
+
     [Theory]
     [InlineData("hosts: {a: {rum: x}}", ":1:13: 'rum' is none of")]
     [InlineData("hosts: {a: {run: x}}\nmain: b", ":2:7: there is no host 'b'")]
@@ -81,10 +94,10 @@ public sealed class LabTests : IDisposable
         Assert.Equal("linnet: a: no-such-program: No such file or directory\n", run.Error);
     }
 
-    private async Task<CliRun> UpAsync(string lab)
+    private async Task<CliRun> UpAsync(string lab, params string[] options)
     {
         string path = Path.Combine(root.FullName, "lab.yaml");
         await File.WriteAllTextAsync(path, lab);
-        return await CliRun.RunAsync("up", path).WaitAsync(TimeSpan.FromSeconds(60));
+        return await CliRun.RunAsync(["up", .. options, path]).WaitAsync(TimeSpan.FromSeconds(60));
     }
 }

@@ -52,6 +52,25 @@ public sealed class Beautifier : TraceFormatter
         return Quote(bytes, length);
     }
 
+    /// <inheritdoc/>
+    public override string? Written(TraceCall call, TraceParameter parameter, Sockptr pointer)
+    {
+        if (!LeadsOut(call.Point.Symbol, parameter.Name) || call.Result?.Raw is not (>= 0 and var result))
+            return null;
+        string? lengthName = parameter.Name switch
+        {
+            "optval" => "optlen",
+            _ when IsSockaddr(parameter.Name) => call.Arguments.Select(argument => argument.Parameter.Name).FirstOrDefault(IsSockaddrLength),
+            _ => null,
+        };
+        if (lengthName == null)
+            return Contents(parameter.Name, pointer, result);
+        Span<byte> length = stackalloc byte[sizeof(int)];
+        return call.Argument(lengthName) is { } address and not 0 && Uaccess.User((ulong)address).CopyFrom(length) >= 0
+            ? Contents(parameter.Name, pointer, BitConverter.ToInt32(length))
+            : null;
+    }
+
     /// <summary>Bytes as a C string, at most 32 of them.</summary>
     public static string Quote(ReadOnlySpan<byte> bytes, int length)
     {
@@ -110,6 +129,32 @@ public sealed class Beautifier : TraceFormatter
         return parameter.Type == "ulong" ? ((ulong)value).ToString(CultureInfo.InvariantCulture) : Names.Number(value);
     }
 
+    // Whether a system call writes where one of its arguments points.
+    private static bool LeadsOut(string symbol, string name) => name switch
+    {
+        "optval" => symbol.Contains("getsockopt", StringComparison.Ordinal),
+        "ubuf" or "buf" => symbol.Contains("recvfrom", StringComparison.Ordinal) || symbol.EndsWith("_read", StringComparison.Ordinal),
+        _ => IsSockaddr(name) && (symbol.Contains("recvfrom", StringComparison.Ordinal) || symbol.Contains("accept", StringComparison.Ordinal)
+            || symbol.Contains("name", StringComparison.Ordinal)),
+    };
+
+    private static bool IsSockaddr(string name) => name == "addr" || name.EndsWith("sockaddr", StringComparison.OrdinalIgnoreCase);
+
+    private static bool IsSockaddrLength(string name) =>
+        name is "addrLen" or "addrlen" or "upeerAddrlen" || name.EndsWith("sockaddrLen", StringComparison.Ordinal);
+
+    private static string? Contents(string name, Sockptr pointer, long length)
+    {
+        byte[] bytes = new byte[Math.Min(length, 128)];
+        if (pointer.IsNull || length <= 0 || pointer.CopyFrom(bytes) < 0)
+            return null;
+        if (IsSockaddr(name))
+            return SockaddrText.Format(bytes);
+        return name == "optval" && length == 4
+            ? $"[{Names.Number(BitConverter.ToInt32(bytes))}]"
+            : Quote(bytes, (int)Math.Min(length, int.MaxValue));
+    }
+
     // What a pointer of a system call leads to, where the call reads from there; perf does that for some of them, too.
     private static string Pointer(TraceCall call, string name, Sockptr pointer)
     {
@@ -121,7 +166,7 @@ public sealed class Beautifier : TraceFormatter
             : isOption ? call.Argument("optlen") : call.Argument("count") ?? call.Argument("len");
         bool isReadFrom = isAddress || isOption || symbol.Contains("write", StringComparison.Ordinal)
             || symbol.Contains("send", StringComparison.Ordinal);
-        if (pointer.IsNull || !isReadFrom || length is null or <= 0)
+        if (pointer.IsNull || !isReadFrom || LeadsOut(symbol, name) || length is null or <= 0)
             return Objects.Format(pointer);
         byte[] bytes = new byte[Math.Min(length.Value, 128)];
         if (pointer.CopyFrom(bytes) < 0)
