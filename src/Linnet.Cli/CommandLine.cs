@@ -26,6 +26,7 @@ internal static class CommandLine
         PacketdrillCommand.Create(terminal),
         RunCommand.Create(terminal),
         UpCommand.Create(terminal),
+        LinkCommand.Create(terminal),
         SymbolsCommand.Create(terminal),
     ];
 

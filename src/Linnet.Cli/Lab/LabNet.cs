@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Net;
-using Linnet.Cli.Run;
+using Linnet.Cli.Watch;
 using Linnet.Linux;
 
 namespace Linnet.Cli.Lab;
@@ -10,7 +10,6 @@ internal sealed class LabNet
 {
     private readonly Dictionary<string, Switch> switches = [];
     private readonly Dictionary<string, uint> nextAddress = [];
-    private readonly List<(string Host, string Network, Link Link)> cables = [];
 
     /// <summary>Builds it.</summary>
     /// <exception cref="UsageException">An address, route or netem word does not fit.</exception>
@@ -40,30 +39,11 @@ internal sealed class LabNet
     /// <summary>The hosts by name.</summary>
     public Dictionary<string, Host> Hosts { get; } = [];
 
+    /// <summary>The hosts' cables.</summary>
+    public Cables Cables { get; } = new();
+
     /// <summary>What names mean.</summary>
     public NameTable Names { get; } = new();
-
-    /// <summary>Has something happen.</summary>
-    public void Apply(LabEvent happening)
-    {
-        foreach ((string host, string network, Link link) in cables)
-        {
-            if (host != happening.Target && network != happening.Target)
-                continue;
-            if (happening.Action == LabAction.Link)
-                Impair(link, happening.Link!);
-            else if (happening.Action == LabAction.Cut)
-                link.Other.Down();
-            else
-                link.Other.Up();
-        }
-    }
-
-    private static void Impair(Link link, string words)
-    {
-        RunSupport.Impair(link.One, words, "link");
-        RunSupport.Impair(link.Other, words, "link");
-    }
 
     private Host Add(Network network, LabHost lab)
     {
@@ -72,9 +52,9 @@ internal sealed class LabNet
         {
             LabNetwork net = Lab.Networks.First(other => other.Name == name);
             Link link = switches[name].Connect(host, $"{address ?? Next(net)}/{net.Subnet.PrefixLength}");
-            cables.Add((lab.Name, name, link));
+            Cables.Add(lab.Name, name, link);
             if (net.Link != null)
-                Impair(link, net.Link);
+                Cable.Impair(link, net.Link, $"link of {name}");
         }
 
         host.IsForwarding = lab.Router;

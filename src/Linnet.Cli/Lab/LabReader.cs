@@ -89,7 +89,7 @@ internal sealed class LabReader(string path)
         if (parts.TryGetValue("subnet", out YamlNode? text)
             && (!IPNetworkAddress.TryParse(Scalar(text), out subnet) || subnet.PrefixLength > 29))
             throw Wrong(text, $"'{Scalar(text)}' is no subnet, as 10.0.0.0/24 is");
-        return new LabNetwork(name, subnet, parts.TryGetValue("link", out YamlNode? link) ? Scalar(link) : null);
+        return new LabNetwork(name, subnet, parts.TryGetValue("link", out YamlNode? link) ? Link(link) : null);
     }
 
     private LabHost ReadHost(string name, YamlNode node)
@@ -164,7 +164,7 @@ internal sealed class LabReader(string path)
         if (!parts.TryGetValue("link", out YamlNode? link) || !parts.TryGetValue("on", out YamlNode? on))
             throw Wrong(node, "an event is 'cut: HOST', 'heal: HOST', or 'link: WORDS' with 'on: HOST or NETWORK'");
         string target = Scalar(on);
-        return new LabEvent(time, LabAction.Link, networks.ContainsKey(target) ? target : Known(target, on), Scalar(link));
+        return new LabEvent(time, LabAction.Link, networks.ContainsKey(target) ? target : Known(target, on), Link(link));
     }
 
     private TimeSpan ReadTime(YamlNode node)
@@ -177,6 +177,19 @@ internal sealed class LabReader(string path)
             && value >= 0
             ? TimeSpan.FromMilliseconds(value * unit)
             : throw Wrong(node, $"'{text}' is no time, as 500ms, 5s or 2m");
+    }
+
+    private string Link(YamlNode node)
+    {
+        try
+        {
+            NetemWords.Parse(Scalar(node));
+            return Scalar(node);
+        }
+        catch (FormatException e)
+        {
+            throw Wrong(node, e.Message.Split('\n')[0]);
+        }
     }
 
     private IPNetworkAddress NextSubnet() => IPNetworkAddress.Parse($"10.0.{FirstPrivateSubnet + networks.Count}.0/24");

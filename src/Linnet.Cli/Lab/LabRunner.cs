@@ -3,6 +3,7 @@ using System.IO.Pipes;
 using System.Net;
 using System.Net.Sockets;
 using Linnet.Cli.Run;
+using Linnet.Cli.Watch;
 using Linnet.Linux;
 
 namespace Linnet.Cli.Lab;
@@ -29,6 +30,8 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
         LabNet net = new(network, lab);
         if (options.Policy != null)
             RunSupport.Restrict(network, options.Policy, terminal);
+        net.Cables.Happened += Say;
+        await using LinkServer? links = LinkServer.Start(new LinkControl(net.Cables), LinkFolder.Default);
         await using Gateway gateway = new(net.Gateway, net.Names, lab.Egress);
         List<IDisposable> resolvers = [.. net.Hosts.Values.Select(host => new LoopbackResolver(host, gateway))];
         using Tracing? tracing = Tracing.Open(options, terminal, [.. net.Hosts.Values]);
@@ -137,6 +140,12 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
             terminal.Write(new Line().Add(name.PadRight(width) + " | ", Ink.Accent).Add(text, ink));
     }
 
+    private void Say(LabEvent happening)
+    {
+        string what = happening.Action.ToString().ToLowerInvariant();
+        Say(happening.Target, happening.Link == null ? what : $"{what}: {happening.Link}", Ink.Faint);
+    }
+
     private static async Task WaitForAsync(Host from, IPEndPoint server, CancellationToken over)
     {
         while (true)
@@ -163,9 +172,7 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
                 TimeSpan left = happening.At - TimeSpan.FromMilliseconds(Environment.TickCount64 - start);
                 if (left > TimeSpan.Zero)
                     await Task.Delay(left, over);
-                net.Apply(happening);
-                string what = happening.Action.ToString().ToLowerInvariant();
-                Say(happening.Target, happening.Link == null ? what : $"{what}: {happening.Link}", Ink.Faint);
+                net.Cables.Apply(happening);
             }
         }
         catch (OperationCanceledException)

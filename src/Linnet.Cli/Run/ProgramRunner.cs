@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Linnet.Cli.Commands;
+using Linnet.Cli.Watch;
 using Linnet.Diagnostics;
 using Linnet.Linux;
 using static Linnet.Kernel.Uapi.Errno;
@@ -32,12 +33,11 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
         Host host = network.AddHost("linnet"), outside = network.AddHost("gateway");
         Link link = network.Connect(host, HostAddress, outside, GatewayAddress);
         host.AddRoute(IPNetworkAddress.Parse("0.0.0.0/0"), outside.Address);
+        Cables cables = new();
+        cables.Add(host.Name, outside.Name, link);
         if (options.Link != null)
-        {
-            RunSupport.Impair(link.One, options.Link, "--link");
-            RunSupport.Impair(link.Other, options.Link, "--link");
-        }
-
+            Cable.Impair(link, options.Link, "--link");
+        await using LinkServer? links = LinkServer.Start(new LinkControl(cables), LinkFolder.Default);
         if (options.Common.Policy != null)
             RunSupport.Restrict(network, options.Common.Policy, terminal);
         NameTable names = new();

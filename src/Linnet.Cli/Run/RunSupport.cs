@@ -20,9 +20,14 @@ internal static class RunSupport
     /// <exception cref="UsageException">They are none.</exception>
     public static void Impair(HostInterface end, string words, string where)
     {
-        TcResult result = Tc.Run(end.Host.Namespace, $"qdisc replace dev {end.Name} root netem {words}");
-        if (result.ExitStatus != 0)
-            throw new UsageException($"{where}: {result.Error.Trim().Split('\n')[0]}");
+        try
+        {
+            end.Emulate(NetemWords.Parse(words));
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException($"{where}: {e.Message.Split('\n')[0]}");
+        }
     }
 
     /// <summary>Holds the tasks of a network to a policy.</summary>

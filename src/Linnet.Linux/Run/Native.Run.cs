@@ -161,4 +161,7 @@ internal struct HostStat
 
     [FieldOffset(24)]
     public uint Mode;
+
+    [FieldOffset(28)]
+    public uint User;
 }

@@ -76,6 +76,8 @@ public sealed class LabTests : IDisposable
     [InlineData("hosts: {a: {run: x}}\nevents: [{at: soon, cut: a}]", ":2:15: 'soon' is no time")]
     [InlineData("hosts: {a: {run: x}}\npublish: ['80']", ":2:11: '80' is not HOSTPORT:HOST:PORT")]
     [InlineData("networks: {n: {subnet: here}}\nhosts: {a: {run: x}}", ":1:24: 'here' is no subnet")]
+    [InlineData("hosts: {a: {run: x}}\nevents: [{at: 1s, link: delay x, on: a}]", ":2:25: Illegal \"latency\"")]
+    [InlineData("networks: {n: {link: lost}}\nhosts: {a: {run: x}}", ":1:22: What is \"lost\"?")]
     [InlineData("hosts: {a: }", "no host has a program to 'run'")]
     [InlineData("hosts: [", "lab.yaml:")]
     [InlineData("main: a", ":1:1: a lab has 'hosts'")]
