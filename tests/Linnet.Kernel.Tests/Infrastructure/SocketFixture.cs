@@ -44,8 +44,8 @@ public abstract class SocketFixture : IDisposable
 
     protected NetNamespace Net => Task.Nsproxy.NetNs;
 
-    /// <summary>Sockets that exist beside those that the machine made for itself.</summary>
-    protected long Sockets => Socket.InodesInUse(Machine) - SocketsAtBoot;
+    /// <summary>Sockets that exist beside those that the machine made for itself, so many in each network namespace.</summary>
+    protected long Sockets => Socket.InodesInUse(Machine) - (SocketsAtBoot * NetCore.Of(Machine).Namespaces.Count);
 
     private long SocketsAtBoot { get; }
 
