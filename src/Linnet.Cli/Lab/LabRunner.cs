@@ -1,9 +1,11 @@
+using System.Collections.Concurrent;
 using System.ComponentModel;
 using System.IO.Pipes;
 using System.Net;
 using System.Net.Sockets;
 using Linnet.Cli.Run;
 using Linnet.Cli.Watch;
+using Linnet.Kernel.Uapi;
 using Linnet.Linux;
 
 namespace Linnet.Cli.Lab;
@@ -15,11 +17,13 @@ namespace Linnet.Cli.Lab;
 internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions options)
 {
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan ConnectInterval = TimeSpan.FromMilliseconds(50);
 
     private readonly Lock output = new();
     private readonly List<LinuxProgram> programs = [];
     private readonly List<Task> readers = [];
+    private readonly ConcurrentDictionary<string, Task<int>> running = [];
 
     /// <summary>Runs it until its main program ends.</summary>
     /// <returns>That program's exit status.</returns>
@@ -65,8 +69,8 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
     {
         try
         {
-            Dictionary<string, Task<int>> running = lab.Hosts.Where(host => host.Run.Count > 0)
-                .ToDictionary(host => host.Name, host => RunProgramAsync(supervisor, net, host, over));
+            foreach (LabHost host in lab.Hosts.Where(host => host.Run.Count > 0))
+                running[host.Name] = RunProgramAsync(supervisor, net, host, over);
 
             // A program that cannot be started ends the lab, whichever it is.
             List<Task<int>> others = [.. running.Values];
@@ -80,8 +84,14 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
         }
         finally
         {
+            LinuxProgram[] left;
             lock (programs)
-                programs.ForEach(program => program.Dispose());
+                left = [.. programs];
+            foreach (LinuxProgram program in left)
+                program.SignalAll(SignalH.SIGTERM);
+            await Task.WhenAny(Task.WhenAll(left.Select(program => program.AllEnded)), Task.Delay(StopPatience, CancellationToken.None));
+            foreach (LinuxProgram program in left)
+                program.Dispose();
             await Task.WhenAny(Task.WhenAll(readers), Task.Delay(DrainLimit, CancellationToken.None));
         }
     }
@@ -89,7 +99,7 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
     private async Task<int> RunProgramAsync(Supervisor supervisor, LabNet net, LabHost host, CancellationToken over)
     {
         foreach ((string server, ushort port) in host.WaitFor)
-            await WaitForAsync(net.Hosts[host.Name], new IPEndPoint(net.Hosts[server].Address, port), over);
+            await WaitForAsync(net, host.Name, server, port, over);
         AnonymousPipeServerStream pipe = new(PipeDirection.In, HandleInheritability.None);
         using FileStream nothing = new("/dev/null", FileMode.Open, FileAccess.Read);
         Dictionary<string, string> variables = RunSupport.Variables();
@@ -146,17 +156,19 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
         Say(happening.Target, happening.Link == null ? what : $"{what}: {happening.Link}", Ink.Faint);
     }
 
-    private static async Task WaitForAsync(Host from, IPEndPoint server, CancellationToken over)
+    private async Task WaitForAsync(LabNet net, string from, string server, ushort port, CancellationToken over)
     {
         while (true)
         {
             try
             {
-                await using LinnetStream connection = await from.ConnectAsync(server, over);
+                await using LinnetStream connection = await net.Hosts[from].ConnectAsync(new IPEndPoint(net.Hosts[server].Address, port), over);
                 return;
             }
             catch (SocketException)
             {
+                if (running.TryGetValue(server, out Task<int>? program) && program.IsCompletedSuccessfully)
+                    throw new FailureException($"{from} waits for {server}:{port}, but the program of {server} has ended with status {await program}");
                 await Task.Delay(ConnectInterval, over);
             }
         }

@@ -62,6 +62,9 @@ internal sealed unsafe class LinuxProgram : IDisposable
     /// <summary>Sends a signal to the program itself.</summary>
     public void Signal(int signal) => _ = Kill(Pid, signal);
 
+    /// <summary>Sends a signal to the program and all that it started.</summary>
+    public void SignalAll(int signal) => tracer.Signal(signal);
+
     /// <summary>Ends serving: calls that come from now on fail with ENOSYS.</summary>
     public void Dispose()
     {

@@ -58,6 +58,14 @@ internal sealed unsafe class Tracer : IDisposable
             throw new Win32Exception(error, $"cannot trace programs: {Marshal.GetPInvokeErrorMessage(error)}");
     }
 
+    /// <summary>Sends a signal to all that run.</summary>
+    public void Signal(int signal)
+    {
+        // Threads are followed too, and a signal to one of them is one to its process.
+        foreach (int pid in followed.Keys)
+            _ = Kill(pid, signal);
+    }
+
     /// <summary>Kills all that still runs.</summary>
     public void Dispose()
     {

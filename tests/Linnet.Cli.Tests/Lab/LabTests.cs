@@ -96,6 +96,27 @@ public sealed class LabTests : IDisposable
         Assert.Equal("linnet: a: no-such-program: No such file or directory\n", run.Error);
     }
 
+    [Fact]
+    public async Task Waiting_for_a_program_that_has_ended_ends_the_lab()
+    {
+        CliRun run = await UpAsync("hosts: {a: {run: exit 3}, b: {run: echo never, wait_for: ['a:80']}}");
+        Assert.Equal(1, run.Status);
+        Assert.Equal("linnet: b waits for a:80, but the program of a has ended with status 3\n", run.Error);
+        Assert.DoesNotContain("b | never", run.Lines);
+    }
+
+    [Fact]
+    public async Task What_still_runs_at_the_end_may_tidy_up()
+    {
+        CliRun run = await UpAsync("""
+            hosts:
+              server: {run: "trap 'echo tidied; exit' TERM; nc -lk 80 & wait"}
+              client: {run: "exit 0", wait_for: ['server:80']}
+            """);
+        Assert.Equal(0, run.Status);
+        Assert.Contains("server | tidied", run.Lines);
+    }
+
     private async Task<CliRun> UpAsync(string lab, params string[] options)
     {
         string path = Path.Combine(root.FullName, "lab.yaml");
