@@ -21,6 +21,10 @@ internal sealed unsafe class DatagramShadow(Supervisor supervisor, Syscalls owne
 
     private static byte[] Scratch => scratch ??= GC.AllocateUninitializedArray<byte>(LargestDatagram, pinned: true);
 
+    /// <inheritdoc/>
+    /// <remarks>Room in the pair says that the program has read the copy.</remarks>
+    public override uint Watched => EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+
     /// <summary>Takes back the copy, or finds that the program has read it: afterwards Linnet's queue alone holds what is unread.</summary>
     /// <param name="theirs">The program's end.</param>
     public void TakeBack(int theirs)

@@ -13,6 +13,7 @@ internal static unsafe partial class Native
 
     public const int EpollCtlAdd = 1;
     public const int EpollCtlDel = 2;
+    public const int EpollCtlMod = 3;
 
     /// <summary>Attributes and file actions of <c>posix_spawn</c> are opaque; glibc's and musl's fit.</summary>
     public const int SpawnAttributesSize = 512;

@@ -19,6 +19,7 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
     private readonly List<PendingCall> waiting = [];
     private readonly uint generation;
     private int queued;
+    private bool mayHaveEnded;
 
     protected ShadowSocket(Supervisor supervisor, Syscalls owner, int fd, int end, ulong inode)
     {
@@ -103,6 +104,15 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
             return Socket.File is { } file ? file.FOp.Poll(file, null) : EPOLLHUP;
         }
     }
+
+    /// <summary>What the pump is to be told of at <see cref="End"/>.</summary>
+    public abstract uint Watched { get; }
+
+    /// <summary>Whether the program may have ended its direction: all that it wrote was there before.</summary>
+    protected bool MayHaveEnded => Volatile.Read(ref mayHaveEnded);
+
+    /// <summary>The host told that the program's end was shut down or closed.</summary>
+    public void NoticeEnd() => Volatile.Write(ref mayHaveEnded, true);
 
     /// <summary>Makes the pair for a socket.</summary>
     /// <param name="type"><c>SOCK_STREAM</c> or <c>SOCK_SEQPACKET</c>, which both tell of the other's end.</param>

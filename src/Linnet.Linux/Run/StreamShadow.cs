@@ -38,6 +38,7 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
     private Leftover incoming;
     private bool programEnded;
     private bool networkEnded;
+    private bool waitsForRoom;
 
     /// <summary>What the socket is.</summary>
     public StreamState State { get; set; }
@@ -47,6 +48,10 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
 
     /// <summary>Whether everything that the program wrote has reached Linnet's socket.</summary>
     public bool IsDrained => outgoing.Length == 0;
+
+    /// <inheritdoc/>
+    /// <remarks>A program that reads makes room at each read: that matters only where something waits for it.</remarks>
+    public override uint Watched => EPOLLIN | EPOLLRDHUP | EPOLLET | (waitsForRoom ? EPOLLOUT : 0u);
 
     private static byte[] Scratch => scratch ??= GC.AllocateUninitializedArray<byte>(BufferSize, pinned: true);
 
@@ -199,6 +204,10 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
                     FailedToSend(sent);
                     return;
                 }
+
+                // That was all: more is told of, and so is an end.
+                if (read < BufferSize && sent == read && !MayHaveEnded)
+                    return;
             }
         }
 
@@ -237,6 +246,15 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
     }
 
     private void CarryIn()
+    {
+        MoveIn();
+        if (IsClosed || waitsForRoom == incoming.Length > 0)
+            return;
+        waitsForRoom = incoming.Length > 0;
+        Supervisor.Rewatch(this);
+    }
+
+    private void MoveIn()
     {
         int budget = Budget;
         while (!networkEnded)

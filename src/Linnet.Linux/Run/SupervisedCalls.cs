@@ -28,18 +28,21 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         }
 
         HostProcess.ActFor(call.Tid);
+        supervisor.BeginCall();
         CallMemory.OfThread.Begin();
         long result = call.Nr == __NR_socket ? MakeSocket(call, process) : OnDescriptor(call, process);
         CallMemory.OfThread.End();
         if (result == LeftToHost)
             listener.Continue(call.Id);
-        else if (result != Answered)
+        else
         {
             // What the call caused on this network is there when it returns, as on a loopback of Linux's.
             supervisor.PumpReady();
-            listener.Respond(call.Id, result);
+            if (result != Answered)
+                listener.Respond(call.Id, result);
         }
 
+        supervisor.EndCall();
         supervisor.Observer?.Done();
     }
 

@@ -15,6 +15,10 @@ internal sealed unsafe class Supervisor : IDisposable
     private const int EventsAtOnce = 128;
     private const int SweepMilliseconds = 1000;
 
+    // Whether the calling thread looks at what it queues itself, so that the pump need not be woken for it.
+    [ThreadStatic]
+    private static bool pumpsItself;
+
     private readonly ConcurrentDictionary<ulong, ShadowSocket> byInode = [];
     private readonly ConcurrentDictionary<int, ShadowSocket> byEnd = [];
     private readonly ConcurrentDictionary<int, HostProcess> byThread = [];
@@ -135,7 +139,7 @@ internal sealed unsafe class Supervisor : IDisposable
     {
         byInode[shadow.Inode] = shadow;
         byEnd[shadow.End] = shadow;
-        Register(shadow.End, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, shadow.Generation);
+        Register(shadow.End, shadow.Watched, shadow.Generation);
     }
 
     /// <summary>Ends serving a shadow.</summary>
@@ -170,14 +174,25 @@ internal sealed unsafe class Supervisor : IDisposable
         if (shadow.MarkQueued())
             return;
         ready.Enqueue(shadow);
-        if (Volatile.Read(ref sleeping) != 0)
+        if (!pumpsItself && Volatile.Read(ref sleeping) != 0)
+            Wake();
+    }
+
+    /// <summary>The calling thread begins to serve a call, and carries itself what that causes.</summary>
+    public void BeginCall() => pumpsItself = true;
+
+    /// <summary>The calling thread is done: what is left is the pump's.</summary>
+    public void EndCall()
+    {
+        pumpsItself = false;
+        if (!ready.IsEmpty && Volatile.Read(ref sleeping) != 0)
             Wake();
     }
 
     /// <summary>Looks at the shadows that have been queued, once each. Called without any shadow's gate.</summary>
     public void PumpReady()
     {
-        for (int left = ready.Count; left > 0 && ready.TryDequeue(out ShadowSocket? shadow); left--)
+        for (int left = ready.IsEmpty ? 0 : ready.Count; left > 0 && ready.TryDequeue(out ShadowSocket? shadow); left--)
             shadow.Pump();
     }
 
@@ -196,8 +211,10 @@ internal sealed unsafe class Supervisor : IDisposable
     {
         foreach (ShadowSocket shadow in byEnd.Values)
         {
-            if (shadow.HasHungUp)
-                shadow.Pump();
+            if (!shadow.HasHungUp)
+                continue;
+            shadow.NoticeEnd();
+            shadow.Pump();
         }
     }
 
@@ -217,6 +234,13 @@ internal sealed unsafe class Supervisor : IDisposable
             process.End();
         _ = Close(epoll);
         _ = Close(wakeUp);
+    }
+
+    /// <summary>Has the pump told of other events at a shadow's end.</summary>
+    public void Rewatch(ShadowSocket shadow)
+    {
+        HostEpollEvent change = new() { Events = shadow.Watched, Fd = shadow.End, Generation = shadow.Generation };
+        _ = EpollCtl(epoll, EpollCtlMod, shadow.End, &change);
     }
 
     private static int Checked(int result, string what) =>
@@ -285,6 +309,8 @@ internal sealed unsafe class Supervisor : IDisposable
         }
         else if (byEnd.TryGetValue(happened.Fd, out ShadowSocket? shadow) && shadow.Generation == happened.Generation)
         {
+            if ((happened.Events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+                shadow.NoticeEnd();
             Queue(shadow);
         }
         else if (happened.Generation == 0 && byPidfd.TryRemove(happened.Fd, out HostProcess? process))
