@@ -52,6 +52,9 @@ public sealed partial class Socket : ISocket
     /// <summary>Who gets SIGIO for the socket (<c>fasync_list</c>).</summary>
     internal FasyncStruct FasyncList => field ??= new FasyncStruct();
 
+    /// <inheritdoc/>
+    public Func<(int Unread, int Unsent)>? Between { get; set; }
+
     /// <summary>State of security modules (<c>i_security</c> of the inode).</summary>
     public object? Security { get; set; }
 

@@ -99,6 +99,29 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
         }
     }
 
+    /// <summary>Bytes in the pair and beside it: what the program has not read, and what it wrote and was not sent yet.</summary>
+    public (int Unread, int Unsent) Between()
+    {
+        lock (Gate)
+        {
+            if (IsClosed || State != StreamState.Connected)
+                return default;
+            int unread = 0, unsent = 0;
+            _ = Ioctl(End, FIONREAD, &unsent);
+
+            // Only the program's own end knows how much lies there for it.
+            if (LastSeen is (HostProcess process, int seen) && process.Take(seen) is var theirs and >= 0)
+            {
+                HostStat stat;
+                if (Fstat(theirs, &stat) == 0 && stat.Inode == Inode)
+                    _ = Ioctl(theirs, FIONREAD, &unread);
+                _ = Native.Close(theirs);
+            }
+
+            return (unread + incoming.Length, unsent + outgoing.Length);
+        }
+    }
+
     /// <summary>Carries what the program wrote, as a call that has to come after it needs.</summary>
     public void Flush() => CarryOut();
 

@@ -106,6 +106,8 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         ShadowSocket shadow = stream
             ? new StreamShadow(supervisor, owner, fd, ours, inode) { State = state }
             : new DatagramShadow(supervisor, owner, fd, ours, inode);
+        if (shadow is StreamShadow { Socket: var socket } shown)
+            socket.Between = shown.Between;
         int given;
         lock (shadow.Gate)
         {

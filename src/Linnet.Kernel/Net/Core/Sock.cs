@@ -299,6 +299,12 @@ public interface ISocket
     /// <summary>Who waits on the socket.</summary>
     SocketWq Wq { get; }
 
+    /// <summary>
+    /// Says how many bytes lie between the socket and its program, where the program has it by a file of another kernel's:
+    /// received ones that it has not read, and written ones that have not come here yet. Null where nothing is between.
+    /// </summary>
+    Func<(int Unread, int Unsent)>? Between { get; }
+
     /// <summary>Whether the socket's operations know <c>SO_PEEK_OFF</c>.</summary>
     bool HasPeekOff { get; }
 

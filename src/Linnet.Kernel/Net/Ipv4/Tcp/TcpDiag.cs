@@ -95,9 +95,15 @@ internal sealed class TcpDiag : InetDiagHandler
         }
         else
         {
-            r.IdiagRqueue = (uint)Math.Max((int)(tp.RcvNxt - tp.CopiedSeq), 0);
-            r.IdiagWqueue = tp.WriteSeq - tp.SndUna;
+            (r.IdiagRqueue, r.IdiagWqueue) = Queues(tp);
         }
+    }
+
+    /// <summary>Bytes that the program has not read, and bytes that the peer has not acknowledged.</summary>
+    internal static (uint Unread, uint Unacknowledged) Queues(TcpSock tp)
+    {
+        (int unread, int unsent) = tp.SkSocket?.Between?.Invoke() ?? default;
+        return ((uint)(Math.Max((int)(tp.RcvNxt - tp.CopiedSeq), 0) + unread), tp.WriteSeq - tp.SndUna + (uint)unsent);
     }
 
     public override void GetInfo(Sock sk, Span<byte> info)

@@ -49,12 +49,12 @@ public static partial class TcpIpv4
         long now = tp.Machine.Clock.Now;
         (int active, long expires) = Timer(tp, now);
         bool listens = tp.SkState == TCP_LISTEN;
-        int rxQueue = listens ? tp.SkAckBacklog : Math.Max(0, (int)(tp.RcvNxt - tp.CopiedSeq));
+        (uint rxQueue, uint txQueue) = listens ? ((uint)tp.SkAckBacklog, 0) : TcpDiag.Queues(tp);
         int ssthresh = listens ? 0 : tp.TcpInInitialSlowstart ? -1 : (int)tp.SndSsthresh;
         int quick = tp.IcskAck.Quick << 1 | (tp.InetCskInPingpongMode ? 1 : 0);
         return Addresses(tp, number, tp.SkState) + string.Create(
             CultureInfo.InvariantCulture,
-            $" {tp.WriteSeq - tp.SndUna:X8}:{rxQueue:X8} {active:X2}:{ClockTicks(expires - now):X8} {tp.IcskRetransmits:X8}"
+            $" {txQueue:X8}:{rxQueue:X8} {active:X2}:{ClockTicks(expires - now):X8} {tp.IcskRetransmits:X8}"
             + $" {tp.SkUid,5} {tp.IcskProbesOut,8} {tp.SkSocket?.Ino ?? 0} {tp.SkcRefcnt} {0:x16}"
             + $" {ClockTicks(tp.IcskRto)} {ClockTicks(tp.IcskAck.Ato)} {quick} {tp.SndCwnd} {ssthresh}");
     }
