@@ -27,7 +27,7 @@ internal readonly record struct ProcPath(ProcTree Tree, string Name, int Pid, bo
     /// <summary>Whether a path can lead to such a file: a quick look that turns most away.</summary>
     public static bool IsCandidate(ReadOnlySpan<byte> path) => path.IndexOf("proc"u8) >= 0;
 
-    /// <summary>Reads a path by its words alone: links are not followed.</summary>
+    /// <summary>Reads a path by its words alone: links are not followed, but those of <c>/proc</c> itself.</summary>
     /// <param name="path">An absolute path.</param>
     /// <param name="result">What it leads to.</param>
     /// <returns>Whether it leads to a file of a network, there or not.</returns>
@@ -46,6 +46,9 @@ internal readonly record struct ProcPath(ProcTree Tree, string Name, int Pid, bo
                 parts.RemoveAt(parts.Count - 1);
         }
 
+        // A process's root is the same for all, unless it is confined to a part of the files, where there is no such folder.
+        while (parts is ["proc", var owner, "root", ..] && (owner is "self" or "thread-self" || IsNumber(owner, out _)))
+            parts.RemoveRange(0, 3);
         if (parts.Count < 3 || parts[0] != "proc")
             return false;
         int pid = 0;

@@ -15,6 +15,8 @@ public class ProcPathTests
     [InlineData("//proc/./sys//net/ipv4/../core/somaxconn", ProcTree.SysNet, "core/somaxconn", 0)]
     [InlineData("/var/tmp/../../proc/net/tcp", ProcTree.Net, "tcp", 0)]
     [InlineData("/../proc/net/tcp", ProcTree.Net, "tcp", 0)]
+    [InlineData("/proc/self/root/proc/net/tcp", ProcTree.Net, "tcp", 0)]
+    [InlineData("/proc/1/root/proc/self/root/proc/sys/net/core/somaxconn", ProcTree.SysNet, "core/somaxconn", 0)]
     public void Files_of_a_network_are_known(string path, object tree, string name, int pid)
     {
         Assert.True(ProcPath.TryParse(path, out ProcPath result));
@@ -38,6 +40,8 @@ public class ProcPathTests
     [InlineData("/procs/net/tcp")]
     [InlineData("/home/proc/net/tcp")]
     [InlineData("/proc/net/../stat")]
+    [InlineData("/proc/self/root")]
+    [InlineData("/proc/sys/root/proc/net/tcp")]
     public void Other_files_are_not(string path) => Assert.False(ProcPath.TryParse(path, out _));
 
     [Theory]
