@@ -18,15 +18,15 @@ public class ArchitectureTests
         ["Net/Core"] = ["Kernel", "Fs", "Security"],
         ["Net"] = ["Kernel", "Fs", "Security", "Net/Core"],
         ["Net/Ethernet"] = ["Kernel", "Net/Core"],
-        ["Net/Bridge"] = ["Kernel", "Net/Core", "Net/Ethernet"],
-        ["Net/Vlan"] = ["Kernel", "Net/Core", "Net/Ethernet"],
-        ["Net/Sched"] = ["Kernel", "Net/Core"],
+        ["Net/Bridge"] = ["Kernel", "Net/Core", "Net/Ethernet", "Net/Netlink"],
+        ["Net/Vlan"] = ["Kernel", "Net/Core", "Net/Ethernet", "Net/Netlink"],
+        ["Net/Sched"] = ["Kernel", "Net/Core", "Net/Netlink"],
         ["Net/Netfilter"] = ["Kernel", "Net/Core"],
         ["Net/Packet"] = ["Kernel", "Fs", "Security", "Net/Core", "Net", "Net/Netlink"],
         ["Net/Netlink"] = ["Kernel", "Fs", "Security", "Net/Core", "Net"],
         ["Net/Unix"] = ["Kernel", "Fs", "Security", "Net/Core", "Net"],
         ["Net/Ipv4"] = ["Kernel", "Fs", "Security", "Net/Core", "Net", "Net/Ethernet", "Net/Netfilter", "Net/Netlink"],
-        ["Drivers"] = ["Kernel", "Fs", "Net/Core", "Net", "Net/Ethernet"],
+        ["Drivers"] = ["Kernel", "Fs", "Net/Core", "Net", "Net/Ethernet", "Net/Netlink"],
     };
 
     // These stand above all: the one wires the parts together, the other prints the objects of all of them.

@@ -39,6 +39,7 @@ public static class StartKernel
     {
         Socket.SockInit(machine);
         AfNetlink.NetlinkProtoInit(machine);
+        Rtnetlink.RtnetlinkInit(machine);
         SysctlNetCore.SysctlCoreInit(machine);
         NetProcfs.DevProcInit(machine);
         SchApi.PktschedInit(machine);
@@ -53,8 +54,13 @@ public static class StartKernel
     {
         NetCore.Of(machine).RegisterPernetSubsys(new LoopbackNetOps());
         InetDiag.InetDiagInit(machine);
+        Rtnetlink.RtnlLinkRegister(machine, new VethLinkOps());
+        Rtnetlink.RtnlLinkRegister(machine, new TunLinkOps());
         Vlan8021Q.VlanProtoInit(machine);
+        Rtnetlink.RtnlLinkRegister(machine, new VlanLinkOps());
         BrIf.BrInit(machine);
+        Rtnetlink.RtnlLinkRegister(machine, new BrLinkOps());
+        NetCore.Of(machine).RegisterNetdeviceNotifier(Rtnetlink.LastNotifier());
         machine.Modules.MakeAvailable("af_packet", () => new PacketModule(), "net-pf-17", "net-pf-16-proto-4-type-17");
     }
 

@@ -72,6 +72,11 @@ public sealed class TaskStruct
     /// <summary>Whether a signal waits to be handled, so that blocking calls end with EINTR (<c>signal_pending</c>).</summary>
     public bool SignalPending => (Volatile.Read(ref pendingSignals) & ~BlockedSignals) != 0;
 
+    /// <summary>
+    /// Whether a descriptor of the task's stands for a network namespace, where another kernel keeps its descriptors.
+    /// </summary>
+    public Func<int, bool>? IsForeignNetNs { get; set; }
+
     /// <summary>Called, outside of locks, when a signal is sent to the task.</summary>
     public Action<int>? SignalSent { get; set; }
 

@@ -16,6 +16,9 @@ internal sealed unsafe class DatagramShadow(Supervisor supervisor, Syscalls owne
     [ThreadStatic]
     private static byte[]? scratch;
 
+    /// <summary>Whether it is a netlink socket, which makes answers of many messages as they are read.</summary>
+    public bool IsNetlink { get; init; }
+
     private bool isShown;
     private bool isErrorShown;
 
@@ -54,6 +57,13 @@ internal sealed unsafe class DatagramShadow(Supervisor supervisor, Syscalls owne
 
         if ((ready & EPOLLIN) == 0)
             return;
+        if (IsNetlink)
+        {
+            // How much is read into says how large the parts of a dump may be: the copy must not ask for more than it gets.
+            long size = Owner.Recv(Fd, [], MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
+            buffer = buffer[..(int)Math.Clamp(size, 0, LargestDatagram)];
+        }
+
         long length = Owner.Recv(Fd, buffer, MSG_DONTWAIT | MSG_PEEK);
         if (length >= 0)
             isShown = SendToProgram(buffer[..(int)length]);

@@ -20,6 +20,7 @@ internal sealed unsafe class HostProcess
         Memory = new RemoteMemory(tgid);
         task.Mm = Memory;
         task.SignalSent = Deliver;
+        task.IsForeignNetNs = IsNetNs;
         ReadProgram();
     }
 
@@ -122,6 +123,25 @@ internal sealed unsafe class HostProcess
         using (Task.Enter())
             Fork.DoExit(Task);
         _ = Close(Pidfd);
+    }
+
+    // A file is named after its kind: net:[4026531833], or /run/netns/NAME where it is mounted.
+    private bool IsNetNs(int fd)
+    {
+        try
+        {
+            string? target = new FileInfo($"/proc/{tgid}/fd/{fd}").LinkTarget;
+            return target != null
+                && (target.StartsWith("net:[", StringComparison.Ordinal) || target.StartsWith("/run/netns/", StringComparison.Ordinal));
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 
     // SIGPIPE goes to the thread whose call it was; others (SIGURG, SIGIO) to the process.

@@ -84,11 +84,11 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             return LeftToHost;
         long fd = Invoke(
             process, -1, __NR_socket, (ulong)family, (ulong)(uint)type, (ulong)(uint)protocol);
-        return fd < 0 ? fd : Give(call, process, (int)fd, type & SOCK_TYPE_MASK, type, StreamState.Fresh);
+        return fd < 0 ? fd : Give(call, process, (int)fd, type & SOCK_TYPE_MASK, type, StreamState.Fresh, family == AF_NETLINK);
     }
 
     /// <summary>Gives the program a descriptor for a socket of Linnet's; that is the answer to its call.</summary>
-    private long Give(in SeccompCall call, HostProcess process, int fd, int type, int flags, StreamState state)
+    private long Give(in SeccompCall call, HostProcess process, int fd, int type, int flags, StreamState state, bool isNetlink = false)
     {
         Syscalls owner = supervisor.OwnerOn(process.Host);
 
@@ -105,7 +105,7 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
 
         ShadowSocket shadow = stream
             ? new StreamShadow(supervisor, owner, fd, ours, inode) { State = state }
-            : new DatagramShadow(supervisor, owner, fd, ours, inode);
+            : new DatagramShadow(supervisor, owner, fd, ours, inode) { IsNetlink = isNetlink };
         if (shadow is StreamShadow { Socket: var socket } shown)
             socket.Between = shown.Between;
         int given;

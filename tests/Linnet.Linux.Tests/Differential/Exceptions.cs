@@ -22,6 +22,9 @@ internal static class Exceptions
     {
         int kind = type & 0xf;
 
+        // Of netlink's protocols the host has those of its modules.
+        if (family == AF_NETLINK)
+            return linnet == -EPROTONOSUPPORT;
         if (!Families.Contains(family))
             return linnet == -EAFNOSUPPORT;
         return linnet == -EPROTONOSUPPORT && Protocols.Any(p => p.Type == kind && p.Protocol == protocol);

@@ -75,6 +75,7 @@ public static class BrIf
         }
 
         dev.Master = br.Dev;
+        Core.Dev.CallNetdeviceNotifiers(NetdevEvent.ChangeUpper, dev);
         Dev.DevSetPromiscuity(dev, 1);
         lock (br.Lock)
             br.PortList = [.. br.PortList.Append(p).OrderBy(each => each.PortNo)];
@@ -141,6 +142,7 @@ public static class BrIf
         BrStpIf.BrStpDisablePort(p);
         Dev.NetdevRxHandlerUnregister(dev);
         dev.Master = null;
+        Core.Dev.CallNetdeviceNotifiers(NetdevEvent.ChangeUpper, dev);
         lock (br.Lock)
             br.PortList = [.. br.PortList.Where(other => other != p)];
         br.Fdb.BrFdbDeleteByPort(p, doAll: true);

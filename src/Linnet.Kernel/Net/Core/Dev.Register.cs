@@ -30,6 +30,12 @@ public enum NetdevEvent
     /// <summary>Its link came or went.</summary>
     Change,
 
+    /// <summary>It became a part of another, or is no longer.</summary>
+    ChangeUpper,
+
+    /// <summary>The length of its transmit queue changed.</summary>
+    ChangeTxQueueLen,
+
     /// <summary>It is going away; everything that refers to it must let go.</summary>
     Unregister,
 }
@@ -46,6 +52,10 @@ public static partial class Dev
 {
     private const int MinMtu = 68;
     private const int MaxMtu = 65535;
+
+    /// <summary>The largest MTU of a device that is no loopback.</summary>
+    public const int LargestMtu = MaxMtu;
+
 
     /// <summary>
     /// Adds a device to its namespace (<c>register_netdevice</c>). A <c>%d</c> in its name becomes the lowest free number.
@@ -148,7 +158,10 @@ public static partial class Dev
     {
         if (length is < 0 or > int.MaxValue)
             return -ERANGE;
+        if (dev.TxQueueLen == length)
+            return 0;
         dev.TxQueueLen = (int)length;
+        CallNetdeviceNotifiers(NetdevEvent.ChangeTxQueueLen, dev);
         dev.Qdisc?.NotifyTxQueueLen();
         return 0;
     }
@@ -239,6 +252,10 @@ public static partial class Dev
         if (flags == dev.Flags)
             return;
         dev.Flags = flags;
+        if (on)
+            dev.CarrierUpCount++;
+        else
+            dev.CarrierDownCount++;
         CallNetdeviceNotifiers(NetdevEvent.Change, dev);
     }
 

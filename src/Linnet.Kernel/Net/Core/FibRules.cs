@@ -172,10 +172,12 @@ public abstract class FibRulesOps<TRule, TFlow, TResult>(NetNamespace net)
     /// <summary>Adds a rule (<c>ip rule add</c>). The family's lock is held.</summary>
     /// <param name="given">The rule.</param>
     /// <param name="exclusive">Whether it is an error when there is the same rule (<c>NLM_F_EXCL</c>).</param>
+    /// <param name="made">The rule as it is now.</param>
     /// <returns>0, -EINVAL, -EEXIST, or what the family answers.</returns>
     [Linux("fib_newrule")]
-    protected int FibNewrule(TRule given, bool exclusive)
+    protected int FibNewrule(TRule given, bool exclusive, out TRule? made)
     {
+        made = null;
         int err = FibNl2rule(given);
         if (err < 0)
             return err;
@@ -200,22 +202,24 @@ public abstract class FibRulesOps<TRule, TFlow, TResult>(NetNamespace net)
         }
 
         Publish([.. list]);
+        made = rule;
         return 0;
     }
 
     /// <summary>Deletes the first rule that has all that is said (<c>ip rule del</c>). The family's lock is held.</summary>
     /// <returns>0, -EINVAL, or -ENOENT.</returns>
     [Linux("fib_delrule")]
-    protected int FibDelrule(TRule given)
+    protected int FibDelrule(TRule given, out TRule? gone)
     {
+        gone = null;
         int err = FibNl2rule(given);
         if (err < 0)
             return err;
         int at = Array.FindIndex(rules, rule => RuleFind(rule, given));
         if (at < 0)
             return -ENOENT;
-        TRule gone = rules[at];
-        TRule[] list = [.. rules.Where(rule => !ReferenceEquals(rule, gone))];
+        TRule found = gone = rules[at];
+        TRule[] list = [.. rules.Where(rule => !ReferenceEquals(rule, found))];
         // Those that went there go on with the next of the same preference, if there is one.
         TRule? next = at + 1 < rules.Length && rules[at + 1].Pref == gone.Pref ? rules[at + 1] : null;
         foreach (TRule rule in list)

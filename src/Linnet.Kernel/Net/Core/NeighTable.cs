@@ -31,11 +31,18 @@ public abstract partial class NeighTable
         Net = net;
         hashSecret = net.Machine.Random.NextU32() | 1;
         proxyTimer = new TimerList(net.Machine.Timers, static table => ((NeighTable)table).NeighProxyProcess(), this);
+        net.NeighTables = [.. net.NeighTables, this];
         gcTimer = new TimerList(net.Machine.Timers, static table => ((NeighTable)table).PeriodicWork(), this);
     }
 
     /// <summary>The namespace.</summary>
     public NetNamespace Net { get; }
+
+    /// <summary>The family of its addresses, <c>AF_*</c>.</summary>
+    public abstract int Family { get; }
+
+    /// <summary>Bytes of an address (<c>key_len</c>).</summary>
+    public abstract int KeyLen { get; }
 
     /// <summary>The machine.</summary>
     public Machine Machine => Net.Machine;

@@ -87,6 +87,9 @@ public sealed class Neighbour
     /// <summary>Its network address; an IPv4 address in the lowest 32 bits.</summary>
     public UInt128 Key { get; }
 
+    /// <summary>What its address is to this host, <c>RTN_*</c>.</summary>
+    public byte Type { get; internal set; }
+
     /// <summary>State, one of <see cref="Nud"/>.</summary>
     public int NudState => nudState;
 
@@ -206,7 +209,9 @@ public sealed class Neighbour
     {
         SkBuff? ready = null;
         guard.Lock();
+        (int oldState, byte[] oldHa) = (nudState, ha);
         int err = UpdateLocked(lladdr, state, flags, out bool failed);
+        bool changed = nudState != oldState || ha != oldHa;
         if (err == 0 && (nudState & Nud.VALID) != 0)
             ready = TakeQueue();
         else if (failed)
@@ -222,6 +227,8 @@ public sealed class Neighbour
                 Output(skb);
         }
 
+        if (changed)
+            Notify(RTM_NEWNEIGH);
         return err;
     }
 
@@ -235,7 +242,11 @@ public sealed class Neighbour
         guard.Unlock();
         timer.Delete();
         FreeList(waiting);
+        Notify(RTM_DELNEIGH);
     }
+
+    // Tells programs that listen; that it is used again is no news.
+    private void Notify(int type) => Tbl.Net.Core.NeighNotify?.Invoke(this, type);
 
     private bool StartResolution(long now)
     {
@@ -378,6 +389,7 @@ public sealed class Neighbour
         SkBuff? failed = null;
         bool probe = false;
         guard.Lock();
+        int oldState = nudState;
         if (!dead && (nudState & Nud.IN_TIMER) != 0)
         {
             long now = Now;
@@ -394,9 +406,12 @@ public sealed class Neighbour
             }
         }
 
+        bool news = nudState != oldState && nudState != Nud.DELAY;
         guard.Unlock();
         if (probe)
             Probe();
+        if (news)
+            Notify(RTM_NEWNEIGH);
         while (failed is { } skb)
         {
             failed = skb.Next;

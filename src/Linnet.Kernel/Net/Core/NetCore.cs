@@ -47,6 +47,11 @@ public sealed class NetCore
     /// </summary>
     public Func<NetDevice, Sockptr, int, int>? InetGifconf { get; set; }
 
+    /// <summary>
+    /// Is told that a neighbour changed (<c>neigh_notify</c>), with <c>RTM_NEWNEIGH</c> or <c>RTM_DELNEIGH</c>. Netlink sets it.
+    /// </summary>
+    public Action<Neighbour, int>? NeighNotify { get; set; }
+
     /// <summary>Whether packets are to be stamped as they arrive: some socket wants to know (<c>netstamp_needed_key</c>).</summary>
     public bool NetstampNeeded => Volatile.Read(ref netstampNeeded) > 0;
 

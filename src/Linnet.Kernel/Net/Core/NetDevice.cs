@@ -126,6 +126,15 @@ public sealed class NetDevice
     /// <summary>Whether the device sends at once unless it is told otherwise (<c>IFF_NO_QUEUE</c>): its other end is memory.</summary>
     public bool NoQueue { get; init; }
 
+    /// <summary>How often the link came up (<c>carrier_up_count</c>).</summary>
+    public int CarrierUpCount { get; internal set; }
+
+    /// <summary>How often it was lost (<c>carrier_down_count</c>).</summary>
+    public int CarrierDownCount { get; internal set; }
+
+    /// <summary>Whether it was ever up, and has sent at once or through a discipline since.</summary>
+    public bool HasBeenUp { get; internal set; }
+
     /// <summary>The driver.</summary>
     public NetDeviceOps Ops { get; }
 

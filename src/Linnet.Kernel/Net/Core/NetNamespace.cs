@@ -42,6 +42,9 @@ public sealed class NetNamespace : NsCommon, IThreadPoolWorkItem
     /// <summary>The namespace's devices.</summary>
     public NetDeviceTable Devices { get; }
 
+    /// <summary>The tables of neighbours, one for each network protocol (<c>neigh_tables</c>).</summary>
+    public NeighTable[] NeighTables { get; internal set; } = [];
+
     /// <summary>The loopback device.</summary>
     public NetDevice LoopbackDev => Devices.Loopback;
 

@@ -13,6 +13,7 @@ public static class SchGeneric
     [Linux("dev_activate")]
     public static void DevActivate(NetDevice dev)
     {
+        dev.HasBeenUp = true;
         if (dev.Qdisc == null && !dev.NoQueue && dev.TxQueueLen > 0)
             dev.Qdisc = AttachOneDefaultQdisc(dev);
     }

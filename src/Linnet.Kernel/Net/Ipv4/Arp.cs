@@ -94,6 +94,12 @@ public sealed class ArpTable(NetNamespace net) : NeighTable(net)
     internal void AddDevice(NetDevice dev) => Slot.Set(dev.Slots, DefaultParms.Clone());
 
     /// <inheritdoc/>
+    public override int Family => AF_INET;
+
+    /// <inheritdoc/>
+    public override int KeyLen => sizeof(uint);
+
+    /// <inheritdoc/>
     [Linux("arp_constructor")]
     protected override int Constructor(Neighbour neighbour)
     {
@@ -102,6 +108,7 @@ public sealed class ArpTable(NetNamespace net) : NeighTable(net)
         if (InDevice.Get(dev) == null)
             return -EINVAL;
         int type = FibFrontend.InetAddrTypeDevTable(Net, dev, addr);
+        neighbour.Type = (byte)type;
         if (type == RTN_MULTICAST)
         {
             neighbour.SetStatic(Nud.NOARP, MulticastAddress(addr, dev));

@@ -1,4 +1,5 @@
 using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Netlink;
 using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Ipv4;
@@ -36,6 +37,9 @@ public sealed record InetAddressConfig
     /// <summary>Metric of the route to the prefix.</summary>
     public uint Priority { get; init; }
 
+    /// <summary>Who makes it, <c>IFAPROT_*</c>; 0 for nobody in particular.</summary>
+    public byte Protocol { get; init; }
+
     /// <summary>What to do about an address that exists, <c>NLM_F_*</c>.</summary>
     public int NlFlags { get; init; } = NLM_F_CREATE | NLM_F_EXCL;
 }
@@ -46,7 +50,7 @@ public static partial class Devinet
     /// <summary>Adds an address, or changes one (<c>ip addr add</c>, <c>replace</c>).</summary>
     /// <returns>0, -ENODEV, -EINVAL, -EEXIST, or -ENOBUFS when IPv4 does not run on the device.</returns>
     [Linux("inet_rtm_newaddr")]
-    public static int InetRtmNewaddr(NetNamespace net, InetAddressConfig cfg)
+    public static int InetRtmNewaddr(NetNamespace net, InetAddressConfig cfg, NlInfo info = default)
     {
         if (cfg.PrefixLength is < 0 or > 32)
             return -EINVAL;
@@ -65,14 +69,16 @@ public static partial class Devinet
             IfaFlags = cfg.Flags | InIfaddr.IFA_F_PERMANENT,
             IfaRtPriority = cfg.Priority,
             IfaLabel = cfg.Label ?? dev.Name,
+            IfaProto = cfg.Protocol,
         };
         lock (net.Ipv4.AddressLock)
         {
             if (FindMatchingIfa(ifa) is not { } same)
-                return InetInsertIfa(ifa);
+                return InetInsertIfa(ifa, info);
             if ((cfg.NlFlags & NLM_F_EXCL) != 0 || (cfg.NlFlags & NLM_F_REPLACE) == 0)
                 return -EEXIST;
             ChangePriority(inDev, same, cfg.Priority);
+            RtmsgIfa(RTM_NEWADDR, FindMatchingIfa(ifa)!, info);
         }
 
         Route.RtCacheFlush(net);
@@ -122,6 +128,8 @@ public static partial class Devinet
             IfaFlags = ifa.IfaFlags,
             IfaRtPriority = priority,
             IfaLabel = ifa.IfaLabel,
+            IfaProto = ifa.IfaProto,
+            IfaCstamp = ifa.IfaCstamp,
         };
         FibFrontend.FibModifyPrefixMetric(ifa, changed);
         inDev.IfaList = [.. inDev.IfaList.Select(other => other == ifa ? changed : other)];

@@ -1,4 +1,5 @@
 using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Netlink;
 using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Ipv4;
@@ -23,6 +24,9 @@ public static partial class Devinet
         }
 
         core.InetGifconf = InetGifconf;
+        RegisterNetlink(machine);
+        FibFrontend.RegisterNetlink(machine);
+        Fib4RulesNetlink.Register(machine);
         core.RegisterNetdeviceNotifier(new Notifier());
     }
 
@@ -35,10 +39,11 @@ public static partial class Devinet
     /// <param name="scope">Scope, <c>RT_SCOPE_*</c>; null to take host scope for 127/8 and universe for others.</param>
     /// <param name="label">Name for old ioctls; null for the device's.</param>
     /// <param name="flags"><c>IFA_F_*</c></param>
+    /// <param name="protocol">Who made it, <c>IFAPROT_*</c>; 0 for nobody in particular.</param>
     /// <returns>0, -EEXIST, -EINVAL or -ENODEV (IPv4 does not run on the device).</returns>
     public static int InetAddrAdd(
         NetDevice dev, uint local, int prefixLength, uint peer = 0, uint? broadcast = null, byte? scope = null,
-        string? label = null, uint flags = InIfaddr.IFA_F_PERMANENT)
+        string? label = null, uint flags = InIfaddr.IFA_F_PERMANENT, byte protocol = 0)
     {
         if (prefixLength is < 0 or > 32)
             return -EINVAL;
@@ -56,6 +61,7 @@ public static partial class Devinet
             IfaScope = scope ?? (byte)(host ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE),
             IfaFlags = flags,
             IfaLabel = label ?? dev.Name,
+            IfaProto = protocol,
         };
         return InetInsertIfa(ifa);
     }
@@ -83,7 +89,7 @@ public static partial class Devinet
     /// <summary>Lists an address and adds its routes.</summary>
     /// <returns>0, -EEXIST, or -EINVAL when its prefix is there with another scope.</returns>
     [Linux("__inet_insert_ifa")]
-    internal static int InetInsertIfa(InIfaddr ifa)
+    internal static int InetInsertIfa(InIfaddr ifa, NlInfo info = default)
     {
         InDevice inDev = ifa.IfaDev;
         if (ifa.IfaLocal == 0)
@@ -102,7 +108,7 @@ public static partial class Devinet
                 flags |= InIfaddr.IFA_F_SECONDARY;
             }
 
-            ifa = ifa.WithFlags(flags);
+            ifa = ifa.WithFlags(flags, inDev.Dev.Net.Machine.Clock.Jiffies);
             List<InIfaddr> list = [.. inDev.IfaList];
             int at = ifa.IsSecondary
                 ? list.Count
@@ -110,6 +116,7 @@ public static partial class Devinet
             list.Insert(at, ifa);
             inDev.IfaList = [.. list];
             IfaHashChanged(inDev.Dev.Net.Ipv4);
+            RtmsgIfa(RTM_NEWADDR, ifa, info);
             FibFrontend.FibInetaddrEvent(ifa);
         }
 
@@ -122,7 +129,7 @@ public static partial class Devinet
     /// the first of them primary. The lock of addresses is held.
     /// </summary>
     [Linux("__inet_del_ifa")]
-    internal static void InetDelIfa(InDevice inDev, InIfaddr ifa)
+    internal static void InetDelIfa(InDevice inDev, InIfaddr ifa, NlInfo info = default)
     {
         List<InIfaddr> removed = [ifa];
         InIfaddr? promote = null;
@@ -142,7 +149,11 @@ public static partial class Devinet
         inDev.IfaList = [.. inDev.IfaList.Where(other => !removed.Contains(other) && other != promote)];
         IfaHashChanged(inDev.Dev.Net.Ipv4);
         foreach (InIfaddr gone in removed)
+        {
+            RtmsgIfa(RTM_DELADDR, gone, info);
             FibFrontend.FibDelIfaddr(gone);
+        }
+
         if (promote != null)
         {
             FibFrontend.FibDelIfaddr(promote);
@@ -386,7 +397,7 @@ public static partial class Devinet
         bool inherent = (dev.Flags & IFF_LOOPBACK) != 0
             && !Array.Exists(inDev.IfaList, ifa => ifa.IfaLocal == INADDR_LOOPBACK);
         if (inherent)
-            InetAddrAdd(dev, INADDR_LOOPBACK, 8, scope: RT_SCOPE_HOST);
+            InetAddrAdd(dev, INADDR_LOOPBACK, 8, scope: RT_SCOPE_HOST, protocol: IFAPROT_KERNEL_LO);
         FibFrontend.FibNetdevEvent(NetdevEvent.Up, dev);
         if (inDev.MaxConf(Ipv4Devconf.ArpNotify) != 0)
             InetdevSendGratuitousArp(inDev);

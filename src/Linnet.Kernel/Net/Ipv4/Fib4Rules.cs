@@ -1,4 +1,5 @@
 using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Netlink;
 using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Ipv4;
@@ -53,15 +54,17 @@ public sealed class Fib4Rules : FibRulesOps<Fib4Rule, Flowi4, FibResult>
     /// <summary>Adds a rule (<c>ip rule add</c>).</summary>
     /// <param name="rule">The rule.</param>
     /// <param name="nlFlags"><c>NLM_F_EXCL</c>: the same rule again is an error.</param>
+    /// <param name="info">Who asks for it.</param>
     /// <returns>0, -EINVAL, -EEXIST, or -ENOBUFS when there is no free table.</returns>
     [Linux("fib_nl_newrule", "net/core/fib_rules.c")]
-    public int FibNlNewrule(Fib4Rule rule, int nlFlags = NLM_F_CREATE | NLM_F_EXCL)
+    public int FibNlNewrule(Fib4Rule rule, int nlFlags = NLM_F_CREATE | NLM_F_EXCL, NlInfo info = default)
     {
         lock (Net.Ipv4.AddressLock)
         {
-            int err = FibNewrule(rule, (nlFlags & NLM_F_EXCL) != 0);
+            int err = FibNewrule(rule, (nlFlags & NLM_F_EXCL) != 0, out Fib4Rule? made);
             if (err < 0)
                 return err;
+            Fib4RulesNetlink.NotifyRuleChange(Net, RTM_NEWRULE, made!, info);
         }
 
         Route.RtCacheFlush(Net);
@@ -71,13 +74,14 @@ public sealed class Fib4Rules : FibRulesOps<Fib4Rule, Flowi4, FibResult>
     /// <summary>Deletes the first rule that has all that is said (<c>ip rule del</c>).</summary>
     /// <returns>0, -EINVAL, or -ENOENT.</returns>
     [Linux("fib_nl_delrule", "net/core/fib_rules.c")]
-    public int FibNlDelrule(Fib4Rule rule)
+    public int FibNlDelrule(Fib4Rule rule, NlInfo info = default)
     {
         lock (Net.Ipv4.AddressLock)
         {
-            int err = FibDelrule(rule);
+            int err = FibDelrule(rule, out Fib4Rule? gone);
             if (err < 0)
                 return err;
+            Fib4RulesNetlink.NotifyRuleChange(Net, RTM_DELRULE, gone!, info);
         }
 
         Route.RtCacheFlush(Net);

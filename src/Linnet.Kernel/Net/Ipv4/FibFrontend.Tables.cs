@@ -1,4 +1,5 @@
 using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Netlink;
 using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Ipv4;
@@ -14,7 +15,7 @@ public static partial class FibFrontend
     }
 
     [Linux("fib_table_insert", "net/ipv4/fib_trie.c")]
-    private static int FibTableInsert(NetNamespace net, FibConfig cfg)
+    private static int FibTableInsert(NetNamespace net, FibConfig cfg, NlInfo info = default)
     {
         cfg = cfg with { Table = TableOf(cfg) };
         // The bits that mark congestion cannot choose a route.
@@ -26,7 +27,7 @@ public static partial class FibFrontend
         if (err < 0)
             return err;
         FibTable table = net.Ipv4.FibNewTable(cfg.Table);
-        err = InsertAlias(net, table, cfg, fi!);
+        err = InsertAlias(net, table, cfg, fi!, info);
         if (err < 0)
         {
             net.Ipv4.FibInfos.Release(fi!);
@@ -37,7 +38,7 @@ public static partial class FibFrontend
     }
 
     // Routes of one prefix are ordered by type of service, most specific first, then by priority.
-    private static int InsertAlias(NetNamespace net, FibTable table, FibConfig cfg, FibInfo fi)
+    private static int InsertAlias(NetNamespace net, FibTable table, FibConfig cfg, FibInfo fi, NlInfo info)
     {
         List<FibAlias> list = [.. table.Find(cfg.Dst, cfg.DstLen)];
         FibAlias made = new(fi, cfg.Tos, cfg.Type);
@@ -59,6 +60,7 @@ public static partial class FibFrontend
                 net.Ipv4.FibInfos.Release(list[first].Info);
                 list[first] = made;
                 table.Replace(cfg.Dst, cfg.DstLen, [.. list]);
+                RtmsgFib(net, RTM_NEWROUTE, cfg.Dst, cfg.DstLen, made, table.Id, info, NLM_F_REPLACE);
                 return 0;
             }
         }
@@ -70,11 +72,13 @@ public static partial class FibFrontend
             || (fa.Tos == cfg.Tos && (append ? fa.Info.FibPriority > fi.FibPriority : fa.Info.FibPriority >= fi.FibPriority)));
         list.Insert(at < 0 ? list.Count : at, made);
         table.Replace(cfg.Dst, cfg.DstLen, [.. list]);
+        int flags = first < 0 ? NLM_F_CREATE : append ? NLM_F_APPEND : 0;
+        RtmsgFib(net, RTM_NEWROUTE, cfg.Dst, cfg.DstLen, made, table.Id, info, flags);
         return 0;
     }
 
     [Linux("fib_table_delete", "net/ipv4/fib_trie.c")]
-    private static int FibTableDelete(NetNamespace net, FibConfig cfg)
+    private static int FibTableDelete(NetNamespace net, FibConfig cfg, NlInfo info = default)
     {
         if (cfg.DstLen is < 0 or > 32 || (cfg.Dst & ~InIfaddr.InetMakeMask(cfg.DstLen)) != 0)
             return -EINVAL;
@@ -90,6 +94,7 @@ public static partial class FibFrontend
             && FibSemantics.FibMetricsMatch(cfg, fa.Info));
         if (at < 0)
             return -ESRCH;
+        RtmsgFib(net, RTM_DELROUTE, cfg.Dst, cfg.DstLen, list[at], table.Id, info, 0);
         net.Ipv4.FibInfos.Release(list[at].Info);
         list.RemoveAt(at);
         table.Replace(cfg.Dst, cfg.DstLen, [.. list]);

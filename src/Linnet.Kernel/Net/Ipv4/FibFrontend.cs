@@ -1,4 +1,5 @@
 using Linnet.Kernel.Net.Core;
+using Linnet.Kernel.Net.Netlink;
 using Linnet.Kernel.Trace;
 
 namespace Linnet.Kernel.Net.Ipv4;
@@ -62,11 +63,11 @@ public static partial class FibFrontend
     /// <summary>Adds a route (<c>ip route add</c>).</summary>
     /// <returns>0, -EEXIST, -ENETUNREACH (the gateway is not on a link), -ENODEV, -ENETDOWN, or -EINVAL.</returns>
     [Linux("inet_rtm_newroute")]
-    public static int InetRtmNewroute(NetNamespace net, FibConfig cfg)
+    public static int InetRtmNewroute(NetNamespace net, FibConfig cfg, NlInfo info = default)
     {
         lock (net.Ipv4.AddressLock)
         {
-            int err = FibTableInsert(net, cfg);
+            int err = FibTableInsert(net, cfg, info);
             if (err < 0)
                 return err;
             // Source validation then has to look in full.
@@ -81,11 +82,11 @@ public static partial class FibFrontend
     /// <summary>Deletes a route (<c>ip route del</c>): the first that has all that <paramref name="cfg"/> names.</summary>
     /// <returns>0 or -ESRCH.</returns>
     [Linux("inet_rtm_delroute")]
-    public static int InetRtmDelroute(NetNamespace net, FibConfig cfg)
+    public static int InetRtmDelroute(NetNamespace net, FibConfig cfg, NlInfo info = default)
     {
         lock (net.Ipv4.AddressLock)
         {
-            int err = FibTableDelete(net, cfg);
+            int err = FibTableDelete(net, cfg, info);
             if (err < 0)
                 return err;
         }

@@ -150,6 +150,12 @@ public sealed class InIfaddr
     /// <summary>Metric of the route to the prefix.</summary>
     public uint IfaRtPriority { get; init; }
 
+    /// <summary>Who made it, <c>IFAPROT_*</c>; 0 for nobody in particular.</summary>
+    public byte IfaProto { get; init; }
+
+    /// <summary>When it was listed, in ms since boot.</summary>
+    public long IfaCstamp { get; init; }
+
     /// <summary>Name under which old ioctls find the address.</summary>
     public required string IfaLabel { get; init; }
 
@@ -165,7 +171,7 @@ public sealed class InIfaddr
     /// <summary>Whether <paramref name="address"/> lies in the prefix (<c>inet_ifa_match</c>).</summary>
     public bool Match(uint address) => ((address ^ IfaAddress) & IfaMask) == 0;
 
-    internal InIfaddr WithFlags(uint flags) => new()
+    internal InIfaddr WithFlags(uint flags, long cstamp) => new()
     {
         IfaDev = IfaDev,
         IfaLocal = IfaLocal,
@@ -176,6 +182,8 @@ public sealed class InIfaddr
         IfaFlags = flags,
         IfaRtPriority = IfaRtPriority,
         IfaLabel = IfaLabel,
+        IfaProto = IfaProto,
+        IfaCstamp = cstamp,
     };
 }
 

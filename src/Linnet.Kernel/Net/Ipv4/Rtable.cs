@@ -105,6 +105,9 @@ public sealed class Rtable : DstEntry
     /// <summary>Whether path MTU discovery must not change the MTU.</summary>
     public bool MtuLocked => mtuLocked || Metrics.MtuLocked;
 
+    /// <summary>For how long that is still believed, in ms; 0 when nothing was learned.</summary>
+    internal long PmtuLeft => expires != 0 && pmtu != 0 ? Math.Max(0, expires - ipv4.Net.Machine.Clock.Jiffies) : 0;
+
     /// <summary>The path MTU that was learned; 0 for none, also once it is too old.</summary>
     public int RtPmtu => expires != 0 && ipv4.Net.Machine.Clock.Jiffies >= expires ? 0 : pmtu;
 
