@@ -36,6 +36,7 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
     private readonly Queue<int> unclaimed = [];
     private Leftover outgoing;
     private Leftover incoming;
+    private nint filled;
     private bool programEnded;
     private bool networkEnded;
     private bool waitsForRoom;
@@ -67,11 +68,17 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
     {
         fixed (byte* junk = Scratch)
         {
+            // What was written before there was a connection belongs to none.
+            while (Native.Recv(End, junk, BufferSize, MSG_DONTWAIT) > 0)
+            {
+            }
+
+            filled = 0;
             for (int size = 32 * 1024; size > 0; size = size == 1 ? 0 : Math.Max(1, size / 8))
             {
-                while (Native.Send(theirs, junk, (nuint)size, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
-                {
-                }
+                nint sent;
+                while ((sent = Native.Send(theirs, junk, (nuint)size, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
+                    filled += sent;
             }
         }
     }
@@ -168,13 +175,14 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
         }
     }
 
+    // The end is writable before all is taken out: what comes behind that is the program's.
     private void Unfill()
     {
         fixed (byte* junk = Scratch)
         {
-            while (Native.Recv(End, junk, BufferSize, MSG_DONTWAIT) > 0)
-            {
-            }
+            nint taken;
+            while (filled > 0 && (taken = Native.Recv(End, junk, (nuint)Math.Min(filled, BufferSize), MSG_DONTWAIT)) > 0)
+                filled -= taken;
         }
     }
 
