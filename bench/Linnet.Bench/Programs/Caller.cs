@@ -11,6 +11,7 @@ internal static unsafe partial class Caller
 {
     private const int TcpNodelay = 1;
     private const int AddressSize = 16;
+    private const int Batch = 100;
 
     private static readonly TimeSpan Warmup = TimeSpan.FromSeconds(0.7);
 
@@ -84,11 +85,19 @@ internal static unsafe partial class Caller
         // Until the supervisor's code has come to its last form.
         for (long begun = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(begun) < Warmup;)
             call();
-        long start = Stopwatch.GetTimestamp();
         int failed = 0;
-        for (int i = 0; i < count; i++)
-            failed += call() < 0 ? 1 : 0;
-        double microseconds = Stopwatch.GetElapsedTime(start).TotalMicroseconds / count;
+        double[] batches = new double[Math.Max(1, count / Batch)];
+        for (int batch = 0; batch < batches.Length; batch++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            for (int i = 0; i < Batch; i++)
+                failed += call() < 0 ? 1 : 0;
+            batches[batch] = Stopwatch.GetElapsedTime(start).TotalMicroseconds / Batch;
+        }
+
+        // A batch in which others had the processor says nothing of the call.
+        Array.Sort(batches);
+        double microseconds = batches[batches.Length / 2];
         Console.WriteLine(failed == 0
             ? string.Create(CultureInfo.InvariantCulture, $"{name}\t{microseconds:0.000}")
             : $"{name}\tfailed {failed} times of {count}");

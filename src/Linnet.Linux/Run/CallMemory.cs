@@ -66,7 +66,7 @@ internal sealed unsafe class CallMemory
         if (!isOpen || destination.Length > LargestRead || offset + destination.Length > BlockSize)
             return false;
         WriteStaged();
-        int block = Array.IndexOf(known, (memory, address - (ulong)offset));
+        int block = Find(memory, address - (ulong)offset);
         if (block < 0)
         {
             // Blocks are parts of pages: one that is not readable as a whole is not readable at all.
@@ -105,6 +105,17 @@ internal sealed unsafe class CallMemory
         staged += source.Length;
         stagedFor = memory;
         return true;
+    }
+
+    private int Find(RemoteMemory memory, ulong start)
+    {
+        for (int i = 0; i < Blocks; i++)
+        {
+            if (known[i].Memory == memory && known[i].Start == start)
+                return i;
+        }
+
+        return -1;
     }
 
     private void WriteStaged()
