@@ -143,7 +143,7 @@ internal static class IpLinkObject
     }
 
     private static int SetFlag(NetDevice dev, uint flag, bool on) =>
-        Dev.DevChangeFlags(dev, on ? dev.Flags | flag : dev.Flags & ~flag);
+        Dev.DevChangeFlags(dev, on ? Dev.DevGetFlags(dev) | flag : Dev.DevGetFlags(dev) & ~flag);
 
     private static int SetCarrier(NetDevice dev, bool on)
     {
@@ -167,7 +167,7 @@ internal static class IpLinkObject
 
     private static string Flags(NetDevice dev)
     {
-        uint flags = dev.IsUp ? dev.Flags : dev.Flags & ~(uint)IFF_LOWER_UP;
+        uint flags = Dev.DevGetFlags(dev);
         List<string> names = [.. FlagNames.Where(entry => (flags & entry.Flag) != 0).Select(entry => entry.Name)];
         if (dev.IsUp && !dev.IsRunning)
             names.Insert(0, "NO-CARRIER");

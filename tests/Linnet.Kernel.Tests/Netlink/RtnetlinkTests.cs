@@ -199,6 +199,9 @@ public class RtnetlinkTests : NetlinkFixture
         Ifinfomsg up = new() { IfiIndex = a.Ifindex, IfiFlags = IFF_UP, IfiChange = IFF_UP };
         Assert.Equal(0, Change(RTM_NEWLINK, 0, Bytes(up), Attr(IFLA_TXQLEN, 7u)));
         Assert.Equal((true, 7), (a.IsUp, a.TxQueueLen));
+        Assert.Equal(0, Change(RTM_SETLINK, 0, Bytes(new Ifinfomsg { IfiIndex = a.Ifindex }), Attr(IFLA_IFNAME, "c")));
+        Assert.Equal(0, Change(RTM_SETLINK, 0, Bytes(new Ifinfomsg { IfiIndex = a.Ifindex }), Attr(IFLA_IFNAME, "a")));
+        Assert.Equal(-EEXIST, Change(RTM_SETLINK, 0, Bytes(new Ifinfomsg { IfiIndex = a.Ifindex }), Attr(IFLA_IFNAME, "b")));
         Assert.Equal(-EINVAL, Change(RTM_SETLINK, 0, Bytes(new Ifinfomsg { IfiIndex = a.Ifindex }), Attr(IFLA_MTU, 10u)));
         Assert.Equal(-EOPNOTSUPP, Change(RTM_SETLINK, 0, Bytes(new Ifinfomsg { IfiIndex = a.Ifindex }), Attr(IFLA_NET_NS_PID, 10u)));
         Assert.Equal(-EOPNOTSUPP, Change(RTM_NEWLINK, NLM_F_CREATE, Bytes(default(Ifinfomsg)), Attr(IFLA_IFNAME, "x"), Attr(IFLA_LINKINFO, Attr(IFLA_INFO_KIND, "bond"))));
@@ -222,6 +225,22 @@ public class RtnetlinkTests : NetlinkFixture
         Assert.Equal([(RTM_NEWLINK, b.Ifindex), (RTM_NEWLINK, a.Ifindex)], news[..2]);
         Assert.Contains((RTM_DELLINK, a.Ifindex), news);
         Assert.Contains((RTM_DELLINK, b.Ifindex), news);
+        CloseAll();
+    }
+
+    [Fact]
+    public void A_user_counts_once_among_those_who_want_all_frames()
+    {
+        uint Told() => MemoryMarshal.Read<Ifinfomsg>(Ask(RTM_GETLINK, NLM_F_REQUEST, Bytes(new Ifinfomsg { IfiIndex = 1 }))[0].Payload).IfiFlags;
+        Ifinfomsg on = new() { IfiIndex = 1, IfiFlags = IFF_PROMISC, IfiChange = IFF_PROMISC };
+        using (Root.Enter())
+            Dev.DevSetPromiscuity(Net.LoopbackDev, 1);
+        Assert.Equal(0u, Told() & IFF_PROMISC);
+        Assert.Equal(0, Change(RTM_SETLINK, 0, Bytes(on)));
+        Assert.Equal(0, Change(RTM_SETLINK, 0, Bytes(on)));
+        Assert.Equal((2, (uint)IFF_PROMISC), (Net.LoopbackDev.Promiscuity, Told() & IFF_PROMISC));
+        Assert.Equal(0, Change(RTM_SETLINK, 0, Bytes(on with { IfiFlags = 0 })));
+        Assert.Equal((1, 0u), (Net.LoopbackDev.Promiscuity, Told() & IFF_PROMISC));
         CloseAll();
     }
 

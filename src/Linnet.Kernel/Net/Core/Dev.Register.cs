@@ -124,12 +124,31 @@ public static partial class Dev
     public static int DevChangeFlags(NetDevice dev, uint flags)
     {
         const uint Settable = (uint)(IFF_DEBUG | IFF_NOTRAILERS | IFF_NOARP | IFF_DYNAMIC | IFF_MULTICAST | IFF_PORTSEL
-            | IFF_AUTOMEDIA | IFF_PROMISC | IFF_ALLMULTI);
+            | IFF_AUTOMEDIA);
         dev.Flags = (flags & Settable) | (dev.Flags & ~Settable);
+        // A user counts as one of those who want all frames, however often he says so.
+        uint changed = flags ^ dev.Gflags;
+        dev.Gflags ^= changed & (IFF_PROMISC | IFF_ALLMULTI);
+        if ((changed & IFF_PROMISC) != 0)
+            DevSetPromiscuity(dev, (flags & IFF_PROMISC) != 0 ? 1 : -1);
+        if ((changed & IFF_ALLMULTI) != 0)
+            DevSetAllmulti(dev, (flags & IFF_ALLMULTI) != 0 ? 1 : -1);
         if ((flags & IFF_UP) != 0)
             return DevOpen(dev);
         DevClose(dev);
         return 0;
+    }
+
+    /// <summary>
+    /// The flags as users see them: that all frames are taken only where they asked for it, that the link carries only where the
+    /// device is up.
+    /// </summary>
+    [Linux("dev_get_flags")]
+    public static uint DevGetFlags(NetDevice dev)
+    {
+        const uint Users = IFF_PROMISC | IFF_ALLMULTI, Link = IFF_RUNNING | IFF_LOWER_UP | IFF_DORMANT;
+        uint flags = (dev.Flags & ~(Users | Link)) | (dev.Gflags & Users);
+        return dev.IsUp ? flags | (dev.Flags & Link) : flags;
     }
 
     /// <summary>Changes the MTU (<c>dev_set_mtu</c>).</summary>
@@ -166,13 +185,13 @@ public static partial class Dev
         return 0;
     }
 
-    /// <summary>Changes the name (<c>dev_change_name</c>); the device has to be down.</summary>
-    /// <returns>0, -EBUSY, -EEXIST or -EINVAL.</returns>
+    /// <summary>Changes the name (<c>dev_change_name</c>).</summary>
+    /// <returns>0, -EEXIST or -EINVAL.</returns>
     [Linux("dev_change_name")]
     public static int DevChangeName(NetDevice dev, string newName)
     {
-        if (dev.IsUp)
-            return -EBUSY;
+        if (newName == dev.Name)
+            return 0;
         lock (dev.Net.Devices)
         {
             int err = DevGetValidName(dev, newName, out string name);

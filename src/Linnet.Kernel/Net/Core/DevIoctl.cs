@@ -105,7 +105,7 @@ public static class DevIoctl
         switch (cmd)
         {
             case SIOCGIFFLAGS:
-                ifr.IfrFlags = (short)dev.Flags;
+                ifr.IfrFlags = (short)Dev.DevGetFlags(dev);
                 return 0;
             case SIOCGIFMETRIC:
                 ifr.IfrMetric = 0;

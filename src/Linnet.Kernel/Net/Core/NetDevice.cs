@@ -102,6 +102,9 @@ public sealed class NetDevice
     /// <summary><c>IFF_*</c></summary>
     public uint Flags { get; internal set; }
 
+    /// <summary>What users asked for of <c>IFF_PROMISC</c> and <c>IFF_ALLMULTI</c> (<c>gflags</c>).</summary>
+    public uint Gflags { get; internal set; }
+
     /// <summary>Largest network packet, in bytes.</summary>
     public int Mtu { get; internal set; } = 1500;
 

@@ -218,6 +218,6 @@ public static partial class Rtnetlink
     // The flags that are to change come from the message; an old program says nothing of which they are.
     [Linux("rtnl_dev_combine_flags")]
     private static uint RtnlDevCombineFlags(NetDevice dev, Ifinfomsg ifm) => ifm.IfiChange != 0
-        ? (ifm.IfiFlags & ifm.IfiChange) | (dev.Flags & ~ifm.IfiChange)
+        ? (ifm.IfiFlags & ifm.IfiChange) | (Dev.DevGetFlags(dev) & ~ifm.IfiChange)
         : ifm.IfiFlags;
 }

@@ -72,7 +72,7 @@ public static partial class Rtnetlink
     private static int RtnlFillIfinfo(
         NlmsgWriter skb, NetDevice dev, int type, NlInfo info, uint change, int flags, uint extFilterMask)
     {
-        var ifm = new Ifinfomsg { IfiType = dev.Type, IfiIndex = dev.Ifindex, IfiFlags = DevGetFlags(dev), IfiChange = change };
+        var ifm = new Ifinfomsg { IfiType = dev.Type, IfiIndex = dev.Ifindex, IfiFlags = Dev.DevGetFlags(dev), IfiChange = change };
         if (!skb.NlmsgPut(info.Portid, info.Seq, type, flags, in ifm))
             return -EMSGSIZE;
         PutBasics(skb, dev);
@@ -130,14 +130,6 @@ public static partial class Rtnetlink
             return IF_OPER_UP;
         // Of one over another it is the other that is down.
         return (byte)(dev.Lower != null || LinkOpsOf(dev)?.GetIflink(dev) != null ? IF_OPER_LOWERLAYERDOWN : IF_OPER_DOWN);
-    }
-
-    // Whether the link carries is shown only where the device is up.
-    [Linux("dev_get_flags", "net/core/dev.c")]
-    private static uint DevGetFlags(NetDevice dev)
-    {
-        uint flags = dev.Flags & ~(uint)(IFF_RUNNING | IFF_LOWER_UP | IFF_DORMANT);
-        return dev.IsUp ? flags | dev.Flags & (uint)(IFF_RUNNING | IFF_LOWER_UP) : flags;
     }
 
     [Linux("rtnl_fill_stats")]
