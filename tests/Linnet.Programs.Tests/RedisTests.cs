@@ -24,10 +24,12 @@ public sealed class RedisTests : IDisposable
         Assert.Equal(["20", "2000", "2000"], lines);
     }
 
-    [Fact]
-    public async Task Nothing_is_lost_where_packets_are()
+    [Theory]
+    [InlineData("loss 2%")]
+    [InlineData("loss 2% delay 5ms reorder 25% duplicate 1%")]
+    public async Task Nothing_is_lost_where_packets_are(string link)
     {
-        string[] lines = await UpAsync("networks: {lan: {link: loss 2%}}", """
+        string[] lines = await UpAsync("networks: {lan: {link: " + link + "}}", """
             redis-benchmark -h 10.0.0.1 -n 4000 -c 50 -P 16 -q -t incr,lpush,rpush,lpop,set | tr '\r' '\n' > benchmark || cat benchmark
             grep -c 'requests per second' benchmark
             cli() { redis-cli -h 10.0.0.1 "$@"; }
