@@ -35,9 +35,11 @@ find_runtime() {
 }
 
 # need_tools COMMAND=PACKAGE...: installs the Debian packages of missing commands when root; says what is missing if not.
+# For packages without commands, a pattern of one of their files.
 need_tools() {
     local pair packages=() commands=()
     for pair in "$@"; do
+        [[ $pair != /* ]] || ! compgen -G "${pair%%=*}" >/dev/null || continue
         command -v "${pair%%=*}" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%=*}" >/dev/null || {
             commands+=("${pair%%=*}")
             packages+=("${pair#*=}")
