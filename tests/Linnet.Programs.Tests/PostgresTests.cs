@@ -43,7 +43,7 @@ public sealed class PostgresTests : IDisposable
     {
         string[] lines = await UpAsync("networks: {lan: {link: loss 2%}}", "10.0.0.1", """
             pgbench -i -q > log 2>&1 || cat log
-            pgbench -n -c 10 -T 3 > log 2>&1 || cat log
+            pgbench -n -c 10 -t 20 > log 2>&1 || cat log
             grep -o 'failed transactions: 0 ' log
             grep -o 'processed: [0-9]*' log
             psql -At -c 'select count(*) from pgbench_history' \
@@ -52,8 +52,7 @@ public sealed class PostgresTests : IDisposable
                 -c 'select (select sum(tbalance) from pgbench_tellers) = sum(delta) from pgbench_history'
             """);
         Assert.Equal("failed transactions: 0 ", lines[0]);
-        Assert.True(ProcessedIn(lines[1]) > 0, lines[1]);
-        Assert.Equal([$"{ProcessedIn(lines[1])}", "t", "t", "t"], lines[2..]);
+        Assert.Equal(["processed: 200", "200", "t", "t", "t"], lines[1..]);
     }
 
     [Fact]

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Net;
 using Linnet.Cli.Watch;
 using Linnet.Linux;
@@ -8,6 +7,9 @@ namespace Linnet.Cli.Lab;
 /// <summary>The hosts and cables of a lab.</summary>
 internal sealed class LabNet
 {
+    /// <summary>The name of the host that is the way out.</summary>
+    public const string GatewayName = "gateway";
+
     private readonly Dictionary<string, Switch> switches = [];
     private readonly Dictionary<string, uint> nextAddress = [];
 
@@ -16,12 +18,12 @@ internal sealed class LabNet
     public LabNet(Network network, LabFile lab)
     {
         Lab = lab;
-        Gateway = network.AddHost("gateway");
+        Gateway = network.AddHost(GatewayName);
         foreach (LabNetwork net in lab.Networks)
         {
             switches[net.Name] = network.AddSwitch(net.Name);
             nextAddress[net.Name] = 1;
-            switches[net.Name].Connect(Gateway, $"{LastOf(net)}/{net.Subnet.PrefixLength}");
+            switches[net.Name].Connect(Gateway, $"{net.Gateway}/{net.Subnet.PrefixLength}");
         }
 
         foreach (LabHost host in lab.Hosts)
@@ -66,7 +68,7 @@ internal sealed class LabNet
     {
         Host host = Hosts[lab.Name];
         LabNetwork first = Lab.Networks.First(net => net.Name == lab.Networks[0].Network);
-        host.AddRoute(IPNetworkAddress.Parse("0.0.0.0/0"), LastOf(first));
+        host.AddRoute(IPNetworkAddress.Parse("0.0.0.0/0"), first.Gateway);
         foreach (string route in lab.Routes)
         {
             IpResult result = IpCommand.Run(host.Namespace, $"route replace {route}");
@@ -77,25 +79,12 @@ internal sealed class LabNet
 
     private IPAddress Next(LabNetwork net)
     {
-        HashSet<IPAddress> taken = [.. Lab.Hosts.SelectMany(host => host.Networks).Where(at => at.Address != null).Select(at => at.Address!), LastOf(net)];
+        HashSet<IPAddress> taken = [.. Lab.Hosts.SelectMany(host => host.Networks).Where(at => at.Address != null).Select(at => at.Address!), net.Gateway];
         while (true)
         {
-            IPAddress address = Nth(net, nextAddress[net.Name]++);
+            IPAddress address = net.Nth(nextAddress[net.Name]++) ?? throw new UsageException($"network {net.Name} has no address left");
             if (!taken.Contains(address))
                 return address;
         }
-    }
-
-    private static IPAddress LastOf(LabNetwork net) => Nth(net, (1u << (32 - net.Subnet.PrefixLength)) - 2);
-
-    private static IPAddress Nth(LabNetwork net, uint number)
-    {
-        Span<byte> bytes = stackalloc byte[4];
-        net.Subnet.Address.TryWriteBytes(bytes, out _);
-        uint mask = uint.MaxValue << (32 - net.Subnet.PrefixLength);
-        if (number > ~mask - 1)
-            throw new UsageException($"network {net.Name} has no address left");
-        BinaryPrimitives.WriteUInt32BigEndian(bytes, (BinaryPrimitives.ReadUInt32BigEndian(bytes) & mask) + number);
-        return new IPAddress(bytes);
     }
 }

@@ -14,6 +14,8 @@ internal sealed class LabReader(string path)
 
     private readonly Dictionary<string, LabNetwork> networks = [];
     private readonly Dictionary<string, YamlNode> hostNames = [];
+    private readonly List<(string Server, YamlNode Node)> awaited = [];
+    private readonly HashSet<(string Network, IPAddress Address)> taken = [];
 
     /// <summary>Reads a lab.</summary>
     /// <param name="path">The file's name, for messages.</param>
@@ -42,7 +44,7 @@ internal sealed class LabReader(string path)
         if (parts.TryGetValue("networks", out YamlNode? nets))
         {
             foreach ((string name, YamlNode node) in Names(nets))
-                networks.Add(name, ReadNetwork(name, node));
+                networks.Add(name, Apart(ReadNetwork(name, node), node));
         }
 
         if (!parts.TryGetValue("hosts", out YamlNode? list))
@@ -50,16 +52,18 @@ internal sealed class LabReader(string path)
         List<LabHost> hosts = [];
         foreach ((string name, YamlNode node) in Names(list))
         {
+            if (name == LabNet.GatewayName || networks.ContainsKey(name))
+                throw Wrong(node, $"'{name}' is {(name == LabNet.GatewayName ? "the way out" : "a network")} already");
             hostNames.Add(name, node);
             hosts.Add(ReadHost(name, node));
         }
 
         if (networks.Count == 0)
             networks.Add("lan", new LabNetwork("lan", NextSubnet(), null));
-        foreach (LabHost host in hosts)
+        foreach ((string server, YamlNode node) in awaited)
         {
-            foreach ((string other, ushort _) in host.WaitFor)
-                Known(other, hostNames[host.Name]);
+            if (hosts.Find(host => host.Name == Known(server, node))!.Run.Count == 0)
+                throw Wrong(node, $"{server} has no program to 'run' that could be waited for");
         }
 
         LabHost? last = hosts.LastOrDefault(host => host.Run.Count > 0) ?? throw Wrong(list, "no host has a program to 'run'");
@@ -87,7 +91,7 @@ internal sealed class LabReader(string path)
         Dictionary<string, YamlNode> parts = IsEmpty(node) ? [] : Mapping(node, "subnet", "link");
         IPNetworkAddress subnet = NextSubnet();
         if (parts.TryGetValue("subnet", out YamlNode? text)
-            && (!IPNetworkAddress.TryParse(Scalar(text), out subnet) || subnet.PrefixLength > 29))
+            && (!IPNetworkAddress.TryParse(Scalar(text), out subnet) || subnet.PrefixLength is < 8 or > 29))
             throw Wrong(text, $"'{Scalar(text)}' is no subnet, as 10.0.0.0/24 is");
         return new LabNetwork(name, subnet, parts.TryGetValue("link", out YamlNode? link) ? Link(link) : null);
     }
@@ -107,6 +111,11 @@ internal sealed class LabReader(string path)
         };
     }
 
+    private LabNetwork Apart(LabNetwork network, YamlNode node) =>
+        networks.Values.FirstOrDefault(network.Overlaps) is { } other
+            ? throw Wrong(node, $"the addresses of {network.Name} are those of {other.Name}: {network.Subnet}")
+            : network;
+
     // A list of names, or names with addresses.
     private IEnumerable<(string, IPAddress?)> ReadPlaces(YamlNode node)
     {
@@ -121,20 +130,27 @@ internal sealed class LabReader(string path)
         {
             if (!IPAddress.TryParse(Scalar(value), out IPAddress? address) || address.AddressFamily != AddressFamily.InterNetwork)
                 throw Wrong(value, $"'{Scalar(value)}' is no IPv4 address");
-            yield return (KnownNetwork(name, value), address);
+            if (!networks[KnownNetwork(name, value)].HasRoomFor(address))
+                throw Wrong(value, $"{address} is no address for a host of {networks[name].Subnet}, whose last is the gateway's");
+            if (!taken.Add((name, address)))
+                throw Wrong(value, $"{address} is another host's already");
+            yield return (name, address);
         }
     }
 
     // A text is for a shell; a list is the program and its arguments.
     private IReadOnlyList<string> ReadCommand(YamlNode node) =>
-        node is YamlScalarNode ? ["sh", "-c", Scalar(node)] : [.. Items(node).Select(Scalar)];
+        node is YamlScalarNode ? ["sh", "-c", Scalar(node)]
+        : node is YamlSequenceNode { Children.Count: 0 } ? throw Wrong(node, "here stand a program and its arguments")
+        : [.. Items(node).Select(Scalar)];
 
     private (string, ushort) ReadServer(YamlNode node)
     {
         string[] parts = Scalar(node).Split(':');
-        return parts.Length == 2 && ushort.TryParse(parts[1], out ushort port)
-            ? (parts[0], port)
-            : throw Wrong(node, $"'{Scalar(node)}' is not HOST:PORT, as web:80");
+        if (parts.Length != 2 || !ushort.TryParse(parts[1], out ushort port) || port == 0)
+            throw Wrong(node, $"'{Scalar(node)}' is not HOST:PORT, as web:80");
+        awaited.Add((parts[0], node));
+        return (parts[0], port);
     }
 
     private LabPort ReadPort(YamlNode node)
@@ -157,14 +173,16 @@ internal sealed class LabReader(string path)
         if (!parts.TryGetValue("at", out YamlNode? at))
             throw Wrong(node, "an event has a time 'at'");
         TimeSpan time = ReadTime(at);
+        const string Forms = "an event is 'cut: HOST', 'heal: HOST', or 'link: WORDS' with 'on: HOST or NETWORK'";
+        if (parts.Keys.Count(key => key is "cut" or "heal" or "link") != 1 || parts.ContainsKey("on") != parts.ContainsKey("link"))
+            throw Wrong(node, Forms);
         if (parts.TryGetValue("cut", out YamlNode? cut))
             return new LabEvent(time, LabAction.Cut, Known(Scalar(cut), cut), null);
         if (parts.TryGetValue("heal", out YamlNode? heal))
             return new LabEvent(time, LabAction.Heal, Known(Scalar(heal), heal), null);
-        if (!parts.TryGetValue("link", out YamlNode? link) || !parts.TryGetValue("on", out YamlNode? on))
-            throw Wrong(node, "an event is 'cut: HOST', 'heal: HOST', or 'link: WORDS' with 'on: HOST or NETWORK'");
+        YamlNode on = parts["on"];
         string target = Scalar(on);
-        return new LabEvent(time, LabAction.Link, networks.ContainsKey(target) ? target : Known(target, on), Link(link));
+        return new LabEvent(time, LabAction.Link, networks.ContainsKey(target) ? target : Known(target, on), Link(parts["link"]));
     }
 
     private TimeSpan ReadTime(YamlNode node)
