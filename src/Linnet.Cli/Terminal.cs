@@ -93,12 +93,41 @@ internal sealed class Terminal
     /// <summary>Plain text into the writers given, for tests.</summary>
     public static Terminal ForWriters(TextWriter output, TextWriter error) => new(output, error, null);
 
+    /// <summary>Into a writer, with a terminal's colours unless they are not wanted.</summary>
+    public static Terminal ForAnsi(TextWriter writer)
+    {
+        bool isPlain = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = AnsiSupport.Yes,
+            ColorSystem = isPlain ? ColorSystemSupport.NoColors : ColorSystemSupport.EightBit,
+            Interactive = InteractionSupport.No,
+            Out = new AnsiConsoleOutput(writer),
+        });
+        console.Profile.Width = int.MaxValue / 2;
+        return new Terminal(writer, writer, console);
+    }
+
     /// <summary>Writes a line.</summary>
     public void Write(Line line)
     {
+        // As one piece, so that the lines of several do not mix.
         if (console == null)
         {
             Output.WriteLine(line.ToString());
+            return;
+        }
+
+        Put(line);
+        console.WriteLine();
+    }
+
+    /// <summary>Writes a line without its end.</summary>
+    public void Put(Line line)
+    {
+        if (console == null)
+        {
+            Output.Write(line.ToString());
             return;
         }
 
@@ -106,7 +135,6 @@ internal sealed class Terminal
         foreach ((string piece, Ink ink) in line.Pieces)
             text.Append(piece, StyleOf(ink));
         console.Write(text);
-        console.WriteLine();
     }
 
     /// <summary>Writes a line of one look.</summary>

@@ -32,6 +32,8 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
         await using FileStream? capture = CaptureFile.Open(options.Pcap);
         using Network network = new(new NetworkOptions { Seed = options.Seed, Capture = capture });
         LabNet net = new(network, lab);
+        await using LiveView? live = LiveView.Start(options.Watch, terminal, network, net.Cables, "up");
+        terminal = live?.Terminal ?? terminal;
         if (options.Policy != null)
             RunSupport.Restrict(network, options.Policy, terminal);
         net.Cables.Happened += Say;
@@ -46,6 +48,7 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
             foreach (LabPort port in lab.Publish)
                 ports.Add(port.Address.Open(net.Gateway, net.Hosts[port.Host].Address));
             using Supervisor supervisor = new() { Observer = tracing?.Calls };
+            live?.Follow(supervisor, over);
             Task<int> main = RunProgramsAsync(supervisor, net, over.Token);
             Task events = PlayAsync(net, over.Token);
             int status = await main;

@@ -28,6 +28,9 @@ internal sealed class CommonOptions
     /// <summary>Where that is written; null for standard error.</summary>
     public FileInfo? TraceFile { get; init; }
 
+    /// <summary>Whether the network is shown while it runs.</summary>
+    public bool Watch { get; init; }
+
     /// <summary>A security policy's file.</summary>
     public string? Policy { get; init; }
 
@@ -56,6 +59,7 @@ internal sealed class CommonOptionSet
         Description = "Write the trace to FILE, in place of standard error; without --trace, of the calls.",
     };
 
+    private readonly Option<bool> watch = new("--watch") { Description = "Show sockets, links and packets on the terminal while it runs." };
     private readonly Option<string?> policy = new("--policy") { HelpName = "FILE", Description = "Hold the programs to a security policy." };
     private readonly Option<bool> report = new("--report") { Description = "Say at the end what was asked for that Linnet lacks." };
     private readonly Option<ulong?> seed = new("--seed") { HelpName = "N", Description = "Begin random numbers with N." };
@@ -63,7 +67,7 @@ internal sealed class CommonOptionSet
     /// <summary>Adds them to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[pcap, trace, traceFile, policy, report, seed])
+        foreach (Option option in (Option[])[pcap, trace, traceFile, watch, policy, report, seed])
             command.Add(option);
     }
 
@@ -77,6 +81,7 @@ internal sealed class CommonOptionSet
             Pcap = parsed.GetValue(pcap),
             Trace = detail == TraceDetail.None && file != null ? TraceDetail.Calls : detail,
             TraceFile = file,
+            Watch = parsed.GetValue(watch),
             Policy = parsed.GetValue(policy),
             Report = parsed.GetValue(report),
             Seed = parsed.GetValue(seed),

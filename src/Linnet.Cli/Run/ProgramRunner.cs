@@ -38,6 +38,8 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
         if (options.Link != null)
             Cable.Impair(link, options.Link, "--link");
         await using LinkServer? links = LinkServer.Start(new LinkControl(cables), LinkFolder.Default);
+        await using LiveView? live = LiveView.Start(options.Common.Watch, terminal, network, cables, $"run {string.Join(' ', options.Program)}");
+        terminal = live?.Terminal ?? terminal;
         if (options.Common.Policy != null)
             RunSupport.Restrict(network, options.Common.Policy, terminal);
         NameTable names = new();
@@ -51,7 +53,7 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
             foreach (PublishedAddress published in options.Publish)
                 ports.Add(published.Open(outside, host.Address));
             using Supervisor supervisor = new() { Observer = tracing?.Calls };
-            int status = await RunAsync(supervisor, host);
+            int status = await RunAsync(supervisor, host, live);
             await new Draining(network, supervisor, gateway, ports).RunAsync(RunSupport.Patience);
             if (options.Common.Report)
                 RunSupport.Report(network, terminal);
@@ -64,8 +66,9 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
         }
     }
 
-    private async Task<int> RunAsync(Supervisor supervisor, Host host)
+    private async Task<int> RunAsync(Supervisor supervisor, Host host, LiveView? live)
     {
+        IReadOnlyDictionary<int, int> descriptors = live?.Collect() ?? new Dictionary<int, int>();
         LinuxProgram program;
         try
         {
@@ -74,6 +77,7 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
                 FileName = options.Program[0],
                 Arguments = options.Program[1..],
                 Environment = RunSupport.Variables(),
+                Descriptors = descriptors,
             });
         }
         catch (Win32Exception e)
@@ -85,6 +89,7 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
         using (program)
         {
             using SignalForwarding forwarding = new(program);
+            live?.Follow(supervisor, descriptors, program);
             int status = await program.Ended;
             await program.AllEnded;
             return status;

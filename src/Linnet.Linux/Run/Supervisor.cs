@@ -52,6 +52,12 @@ internal sealed unsafe class Supervisor : IDisposable
     /// <summary>Whether no program has a socket.</summary>
     public bool IsIdle => byEnd.IsEmpty;
 
+    /// <summary>The sockets that programs have.</summary>
+    public IEnumerable<ShadowSocket> Shadows => byInode.Values;
+
+    /// <summary>The shadow whose program's end has a number, which is also that of Linnet's socket; null when there is none.</summary>
+    public ShadowSocket? FindByInode(ulong inode) => byInode.GetValueOrDefault(inode);
+
     /// <summary>A number that no shadow had before.</summary>
     public uint NextGeneration() => Interlocked.Increment(ref generations);
 
