@@ -53,6 +53,10 @@ internal static class CommandLine
                 Output = terminal.Output,
                 Error = terminal.Error,
             };
+
+            // A program may take its time with a signal, or ignore it.
+            if (parsed.CommandResult.Command.Name == RunCommand.Name)
+                configuration.ProcessTerminationTimeout = null;
             return await parsed.InvokeAsync(configuration);
         }
         catch (UsageException e)

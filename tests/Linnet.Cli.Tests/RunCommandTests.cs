@@ -146,4 +146,11 @@ public sealed class RunCommandTests : IDisposable
         Assert.Contains("tcp_sendmsg", trace);
         Assert.Matches(@"python3\[\d+\] sent\(fd: \d+, ""hello""\) = 5", trace);
     }
+
+    [Fact]
+    public async Task A_program_takes_the_time_that_it_wants_with_a_signal()
+    {
+        const string Script = "trap '' INT; kill -INT $PPID; sleep 2.5; exit 7";
+        Assert.Equal(7, (await RealRun.Start(new Dictionary<string, string>(), "run", "--", "sh", "-c", Script).EndAsync()).Status);
+    }
 }

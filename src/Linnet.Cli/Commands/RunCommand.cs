@@ -6,6 +6,9 @@ namespace Linnet.Cli.Commands;
 /// <summary><c>linnet run</c>: a program of the computer's, unmodified, with Linnet's sockets.</summary>
 internal static class RunCommand
 {
+    /// <summary>What it is called.</summary>
+    public const string Name = "run";
+
     private const string About = """
         Run a program with Linnet's sockets: it, and all that it starts, is on a host of a network of its own.
 
@@ -35,7 +38,7 @@ internal static class RunCommand
             Description = "Treat packets as netem does: 'delay 50ms 5ms loss 1% reorder 25% duplicate 1% corrupt 0.1% rate 20mbit'.",
         };
         CommonOptionSet common = new();
-        Command command = new("run", About) { program, noEgress, publish, link };
+        Command command = new(Name, About) { program, noEgress, publish, link };
         common.AddTo(command);
         command.SetAction(async (parsed, _) => await new ProgramRunner(terminal, new RunOptions
         {
