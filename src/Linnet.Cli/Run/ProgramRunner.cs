@@ -69,6 +69,7 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
     private async Task<int> RunAsync(Supervisor supervisor, Host host, LiveView? live)
     {
         IReadOnlyDictionary<int, int> descriptors = live?.Collect() ?? new Dictionary<int, int>();
+        using SignalForwarding forwarding = new();
         LinuxProgram program;
         try
         {
@@ -88,7 +89,7 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
 
         using (program)
         {
-            using SignalForwarding forwarding = new(program);
+            forwarding.Follow(program);
             live?.Follow(supervisor, descriptors, program);
             int status = await program.Ended;
             await program.AllEnded;
@@ -97,12 +98,17 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
     }
 }
 
-/// <summary>Lets the program decide what signals do. Those of the terminal's keys reach it without help.</summary>
+/// <summary>
+/// Lets the program decide what signals do, from before its start on. Those of the terminal's keys reach it without help.
+/// </summary>
 internal sealed class SignalForwarding : IDisposable
 {
+    private readonly Lock gate = new();
+    private readonly List<int> early = [];
     private readonly PosixSignalRegistration[] registrations;
+    private LinuxProgram? program;
 
-    public SignalForwarding(LinuxProgram program) =>
+    public SignalForwarding() =>
         registrations =
         [
             PosixSignalRegistration.Create(PosixSignal.SIGINT, context => context.Cancel = true),
@@ -110,13 +116,34 @@ internal sealed class SignalForwarding : IDisposable
             .. new[] { PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, context =>
             {
                 context.Cancel = true;
-                program.Signal(signal == PosixSignal.SIGTERM ? SIGTERM : SIGHUP);
+                Forward(signal == PosixSignal.SIGTERM ? SIGTERM : SIGHUP);
             })),
         ];
+
+    /// <summary>The program has started; it gets the signals that came before.</summary>
+    public void Follow(LinuxProgram started)
+    {
+        lock (gate)
+        {
+            program = started;
+            early.ForEach(started.Signal);
+        }
+    }
 
     public void Dispose()
     {
         foreach (PosixSignalRegistration registration in registrations)
             registration.Dispose();
+    }
+
+    private void Forward(int signal)
+    {
+        lock (gate)
+        {
+            if (program == null)
+                early.Add(signal);
+            else
+                program.Signal(signal);
+        }
     }
 }
