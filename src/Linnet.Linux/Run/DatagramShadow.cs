@@ -41,6 +41,9 @@ internal sealed unsafe class DatagramShadow(Supervisor supervisor, Syscalls owne
         isShown = isErrorShown = false;
     }
 
+    /// <summary>Whether an error is pending, of which the program's end tells by an empty datagram.</summary>
+    public bool IsErrorShown => isErrorShown;
+
     /// <summary>Puts a copy of the first datagram in the program's end.</summary>
     public void Show()
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Linnet.Kernel;
 using static Linnet.Linux.Native;
 
@@ -11,7 +12,7 @@ internal sealed unsafe class HostProcess
 
     private readonly int tgid;
 
-    private HostProcess(int tgid, int pidfd, Host host, TaskStruct task)
+    private HostProcess(int tgid, PidFd pidfd, Host host, TaskStruct task)
     {
         this.tgid = tgid;
         Pidfd = pidfd;
@@ -24,8 +25,8 @@ internal sealed unsafe class HostProcess
         ReadProgram();
     }
 
-    /// <summary>The process, by a descriptor that cannot come to mean another one.</summary>
-    public int Pidfd { get; }
+    /// <summary>The process, even when its number comes to mean another one.</summary>
+    public PidFd Pidfd { get; }
 
     /// <summary>Its number on the host.</summary>
     public int Pid => tgid;
@@ -47,13 +48,12 @@ internal sealed unsafe class HostProcess
     public static HostProcess? Open(int tid, Host host, TaskStruct parent)
     {
         int tgid = ReadTgid(tid);
-        int pidfd = tgid == 0 ? -1 : PidfdOpen(tgid);
-        if (pidfd < 0)
+        if (PidFd.Open(tgid) is not { } pidfd)
             return null;
         using KernelEntry entry = parent.Enter();
         if (Fork.CopyProcess(parent, CLONE_FILES, out TaskStruct? task) < 0)
         {
-            _ = Close(pidfd);
+            pidfd.Dispose();
             return null;
         }
 
@@ -90,10 +90,46 @@ internal sealed unsafe class HostProcess
 
     /// <summary>Takes a descriptor of the process.</summary>
     /// <returns>A descriptor of this process's for the same open file, or a negative errno.</returns>
-    public int Take(int fd)
+    public int Take(int fd) => Pidfd.Take(fd);
+
+    /// <summary>Finds the descriptors of a process that are a certain socket's.</summary>
+    public static List<int> Search(int pid, ulong inode)
     {
-        int taken = PidfdGetfd(Pidfd, fd);
-        return taken >= 0 ? taken : -System.Runtime.InteropServices.Marshal.GetLastPInvokeError();
+        List<int> found = [];
+        string wanted = $"socket:[{inode}]";
+        try
+        {
+            foreach (string entry in Directory.EnumerateFiles($"/proc/{pid}/fd"))
+            {
+                if (File.ResolveLinkTarget(entry, returnFinalTarget: false) is { } target && target.Name == wanted)
+                    found.Add(int.Parse(Path.GetFileName(entry.AsSpan()), CultureInfo.InvariantCulture));
+            }
+        }
+        catch (IOException)
+        {
+            // It ended, or closed one meanwhile.
+        }
+        catch (UnauthorizedAccessException)
+        {
+            // It became somebody else's.
+        }
+
+        return found;
+    }
+
+    /// <summary>Whether a descriptor of the process is closed by <c>exec</c>.</summary>
+    public bool ClosesOnExec(int fd)
+    {
+        const string Flags = "flags:";
+        try
+        {
+            string? line = File.ReadLines($"/proc/{tgid}/fdinfo/{fd}").FirstOrDefault(text => text.StartsWith(Flags, StringComparison.Ordinal));
+            return line != null && (Convert.ToInt32(line[Flags.Length..].Trim(), 8) & O_CLOEXEC) != 0;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Learns again what program it is: <c>exec</c> makes it another.</summary>
@@ -122,7 +158,7 @@ internal sealed unsafe class HostProcess
     {
         using (Task.Enter())
             Fork.DoExit(Task);
-        _ = Close(Pidfd);
+        Pidfd.Dispose();
     }
 
     // A file is named after its kind: net:[4026531833], or /run/netns/NAME where it is mounted.
@@ -150,7 +186,7 @@ internal sealed unsafe class HostProcess
         if (signal == SIGPIPE && callingThread != 0)
             _ = Tgkill(tgid, callingThread, signal);
         else
-            _ = PidfdSendSignal(Pidfd, signal);
+            Pidfd.Signal(signal);
         _ = Task.DequeueSignal();
     }
 }

@@ -25,6 +25,7 @@ internal sealed unsafe class LinuxProgram : IDisposable
         calls = new SupervisedCalls(supervisor, host, listener);
         files = new SupervisedFiles(supervisor, host, listener);
         server = new Thread(Serve) { IsBackground = true, Name = "linnet calls" };
+        supervisor.Add(this);
         server.Start();
     }
 
@@ -36,6 +37,9 @@ internal sealed unsafe class LinuxProgram : IDisposable
 
     /// <summary>Ends when nothing that it started runs any more.</summary>
     public Task AllEnded => tracer.AllEnded;
+
+    /// <summary>The threads of all that it started and that still run.</summary>
+    public ICollection<int> Followed => tracer.Followed;
 
     /// <summary>Starts a program.</summary>
     /// <param name="supervisor">Who serves its sockets.</param>
@@ -68,6 +72,7 @@ internal sealed unsafe class LinuxProgram : IDisposable
     /// <summary>Ends serving: calls that come from now on fail with ENOSYS.</summary>
     public void Dispose()
     {
+        supervisor.Forget(this);
         tracer.Dispose();
         listener.Dispose();
     }

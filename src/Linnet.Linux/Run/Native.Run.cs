@@ -54,6 +54,24 @@ internal static unsafe partial class Native
     [LibraryImport("libc", EntryPoint = "socketpair", SetLastError = true)]
     public static partial int Socketpair(int family, int type, int protocol, int* pair);
 
+    [LibraryImport("libc", EntryPoint = "bind", SetLastError = true)]
+    public static partial int Bind(int fd, void* address, uint length);
+
+    [LibraryImport("libc", EntryPoint = "listen", SetLastError = true)]
+    public static partial int Listen(int fd, int backlog);
+
+    [LibraryImport("libc", EntryPoint = "connect", SetLastError = true)]
+    public static partial int Connect(int fd, void* address, uint length);
+
+    [LibraryImport("libc", EntryPoint = "accept4", SetLastError = true)]
+    public static partial int Accept4(int fd, void* address, uint* length, int flags);
+
+    [LibraryImport("libc", EntryPoint = "dup3", SetLastError = true)]
+    public static partial int Dup3(int fd, int target, int flags);
+
+    [LibraryImport("libc", EntryPoint = "getsockopt", SetLastError = true)]
+    public static partial int Getsockopt(int fd, int level, int name, void* value, uint* length);
+
     [LibraryImport("libc", EntryPoint = "shutdown", SetLastError = true)]
     public static partial int Shutdown(int fd, int how);
 

@@ -1,13 +1,14 @@
 namespace Linnet.Linux;
 
 /// <summary>A call of a program that waits: it is made again whenever its socket says that something happened.</summary>
-/// <param name="listener">Where it is answered.</param>
+/// <param name="listener">Who knows whether it still waits.</param>
 /// <param name="call">The call.</param>
+/// <param name="answer">Answers it.</param>
 /// <param name="attempt">Makes it; a result, or null when it still has to wait. Called with the shadow's gate.</param>
 /// <param name="deadline">When it stops waiting, ms of <see cref="Environment.TickCount64"/>; <see cref="long.MaxValue"/> for never.</param>
 /// <param name="expired">The result then.</param>
 internal sealed class PendingCall(
-    SeccompListener listener, in SeccompCall call, Func<long?> attempt, long deadline, long expired)
+    SeccompListener listener, in SeccompCall call, Action<long> answer, Func<long?> attempt, long deadline, long expired)
 {
     private readonly ulong id = call.Id;
 
@@ -34,16 +35,16 @@ internal sealed class PendingCall(
         {
             // Null stands for "waits", so what was answered otherwise says so by this.
             if (result != SupervisedCalls.Answered)
-                listener.Respond(id, result);
+                answer(result);
             return true;
         }
 
         if (Environment.TickCount64 < deadline)
             return false;
-        listener.Respond(id, expired);
+        answer(expired);
         return true;
     }
 
     /// <summary>Ends the wait.</summary>
-    public void Answer(long result) => listener.Respond(id, result);
+    public void Answer(long result) => answer(result);
 }

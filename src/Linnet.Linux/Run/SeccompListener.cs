@@ -19,6 +19,7 @@ internal sealed unsafe class SeccompListener(int fd) : IDisposable
     private const nuint SyncWakeUp = 1;
 
     private const uint FlagContinue = 1;
+    private const uint AddfdFlagSetfd = 1;
     private const uint AddfdFlagSend = 2;
 
     /// <summary>Whether no task is under the filter any more.</summary>
@@ -106,6 +107,22 @@ internal sealed unsafe class SeccompListener(int fd) : IDisposable
         int error = Marshal.GetLastPInvokeError();
         _ = PthreadSigmask(SIG_SETMASK, before, null);
         return result >= 0 ? result : -error;
+    }
+
+    /// <summary>Puts a copy of a descriptor where the caller has another; its call goes on waiting.</summary>
+    /// <returns>The number, or a negative errno.</returns>
+    public int Replace(ulong id, int descriptor, int number, bool closeOnExec)
+    {
+        AddDescriptor request = new()
+        {
+            Id = id,
+            Flags = AddfdFlagSetfd,
+            Source = descriptor,
+            NewFd = (uint)number,
+            NewFlags = closeOnExec ? O_CLOEXEC : 0,
+        };
+        int result = Ioctl(fd, NotifAddfd, &request);
+        return result >= 0 ? result : -Marshal.GetLastPInvokeError();
     }
 
     /// <summary>Closes the listener: calls that are stopped, and all later ones, fail with ENOSYS.</summary>

@@ -1,5 +1,3 @@
-using System.ComponentModel;
-using System.Runtime.InteropServices;
 using Linnet.Kernel;
 using static Linnet.Linux.Native;
 using KernelSocket = Linnet.Kernel.Net.Socket;
@@ -13,11 +11,7 @@ namespace Linnet.Linux;
 /// </summary>
 internal abstract unsafe class ShadowSocket : WaitQueueEntry
 {
-    // The host doubles it, and takes 32 bytes off for a message's largest size: one byte more than UDP's 65507.
-    private const int LargestDatagram = (65508 + 32) / 2;
-
     private readonly List<PendingCall> waiting = [];
-    private readonly uint generation;
     private int queued;
     private bool mayHaveEnded;
 
@@ -28,7 +22,7 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
         Fd = fd;
         End = end;
         Inode = inode;
-        generation = supervisor.NextGeneration();
+        Generation = supervisor.NextGeneration();
         Socket = Find(owner, fd);
 
         // Programs look for the number that /proc/net says in /proc/PID/fd, where the host has it.
@@ -40,7 +34,7 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
     public Lock Gate { get; } = new();
 
     /// <summary>The identity of the program's end: it survives dup, fork, exec and passing.</summary>
-    public ulong Inode { get; }
+    public ulong Inode { get; private set; }
 
     /// <summary>Linnet's descriptor, in the table of <see cref="Owner"/>.</summary>
     public int Fd { get; }
@@ -51,25 +45,25 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
     /// <summary>The socket.</summary>
     public KernelSocket Socket { get; }
 
-    /// <summary>Whether the program has closed it, or the connection broke and the program was told.</summary>
+    /// <summary>Whether the program has closed it.</summary>
     public bool IsClosed { get; private set; }
 
     /// <summary>Where the program was last seen to hold it; a hint.</summary>
     public (HostProcess? Process, int Fd) LastSeen { get; set; }
 
     /// <summary>Changes with each shadow, so that an old event of a reused descriptor is known.</summary>
-    public uint Generation => generation;
+    public uint Generation { get; private set; }
 
-    /// <summary>The supervisor's end of the pair.</summary>
-    public int End { get; }
+    /// <summary>The supervisor's end of the pair; -1 while the program's end is alone.</summary>
+    public int End { get; private set; }
 
-    /// <summary>Whether nobody has the program's end open any more.</summary>
+    /// <summary>Whether the pair says that nobody has the program's end open any more.</summary>
     public bool HasHungUp
     {
         get
         {
             PollFd poll = new() { Fd = End };
-            return Poll(&poll, 1, 0) > 0 && (poll.Revents & POLLHUP) != 0;
+            return End >= 0 && Poll(&poll, 1, 0) > 0 && (poll.Revents & POLLHUP) != 0;
         }
     }
 
@@ -114,36 +108,6 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
     /// <summary>The host told that the program's end was shut down or closed.</summary>
     public void NoticeEnd() => Volatile.Write(ref mayHaveEnded, true);
 
-    /// <summary>Makes the pair for a socket.</summary>
-    /// <param name="type"><c>SOCK_STREAM</c> or <c>SOCK_SEQPACKET</c>, which both tell of the other's end.</param>
-    /// <param name="nonBlocking">Whether the program's end is to have <c>O_NONBLOCK</c>.</param>
-    /// <param name="theirs">The program's end.</param>
-    /// <param name="ours">The supervisor's end.</param>
-    /// <param name="inode">The identity of the program's end.</param>
-    /// <returns>0 or a negative errno.</returns>
-    public static int MakePair(int type, bool nonBlocking, out int theirs, out int ours, out ulong inode)
-    {
-        (theirs, ours, inode) = (-1, -1, 0);
-        int* pair = stackalloc int[2];
-        if (Native.Socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
-            return -Marshal.GetLastPInvokeError();
-        (theirs, ours) = (pair[0], pair[1]);
-        if (type == SOCK_SEQPACKET)
-        {
-            // A datagram that is larger than IP can carry is refused at once, with EMSGSIZE.
-            int half = LargestDatagram;
-            _ = Setsockopt(theirs, SOL_SOCKET, SO_SNDBUF, &half, sizeof(int));
-        }
-
-        if (!nonBlocking)
-            _ = Fcntl(theirs, F_SETFL, O_RDWR);
-        HostStat stat;
-        if (Fstat(theirs, &stat) < 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), "cannot identify a socket");
-        inode = stat.Inode;
-        return 0;
-    }
-
     /// <summary>Carries what there is to carry, and tries again what waits. Called without the gate.</summary>
     public void Pump()
     {
@@ -155,6 +119,16 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
                 return;
             Carry();
             RetryWaiting();
+        }
+    }
+
+    /// <summary>Closes it when it has no pair, which would tell, and nobody has the program's end open any more.</summary>
+    public void CloseIfAbandoned()
+    {
+        lock (Gate)
+        {
+            if (!IsClosed && End < 0 && !UnixEnds.IsOpen(Inode))
+                Close();
         }
     }
 
@@ -181,22 +155,61 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
 
         // Who looks for sockets that programs have closed waits for this one as long as it is known.
         Owner.Close(Fd);
-        Detach();
+        Disown();
+    }
+
+    /// <summary>Ends serving the socket, which stays. Called with the gate.</summary>
+    public void Disown()
+    {
+        IsClosed = true;
+        Socket.Wq.Wait.Remove(this);
+        Supervisor.Forget(this);
+        CloseEnd();
+        foreach (PendingCall call in waiting)
+            call.Answer(-EBADF);
+        waiting.Clear();
     }
 
     /// <summary>Carries data between the program's end and Linnet's socket until one of them has to wait.</summary>
     protected abstract void Carry();
 
-    /// <summary>Ends the pair, not the socket: the program's end reads as closed, or as reset where data is unread.</summary>
-    protected void Detach()
+    /// <summary>Has the program's end in a pair from now on. Called with the gate.</summary>
+    /// <param name="end">The supervisor's end, which this object owns.</param>
+    protected void Pair(int end)
     {
-        IsClosed = true;
-        Socket.Wq.Wait.Remove(this);
-        Supervisor.Forget(this);
-        _ = Native.Close(End);
-        foreach (PendingCall call in waiting)
-            call.Answer(-EBADF);
-        waiting.Clear();
+        End = end;
+        Generation = Supervisor.NextGeneration();
+        Supervisor.Paired(this);
+    }
+
+    /// <summary>Ends the pair, not the socket: the program's end reads as closed, or as reset where data is unread here.</summary>
+    protected void Unpair()
+    {
+        if (End < 0)
+            return;
+        Supervisor.Unpaired(this);
+        CloseEnd();
+    }
+
+    /// <summary>The program has another end from now on, which is alone.</summary>
+    protected void Replace(ulong inode)
+    {
+        Unpair();
+        Supervisor.Rename(this, inode, () => Inode = inode);
+        Socket.Ino = (long)inode;
+    }
+
+    /// <summary>Tries the calls again that wait.</summary>
+    protected void RetryWaiting()
+    {
+        for (int i = 0; i < waiting.Count && !IsClosed; i++)
+        {
+            PendingCall call = waiting[i];
+            if (!call.TryAgain())
+                continue;
+            waiting.Remove(call);
+            i--;
+        }
     }
 
     /// <inheritdoc/>
@@ -216,15 +229,10 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
         return socket;
     }
 
-    private void RetryWaiting()
+    private void CloseEnd()
     {
-        for (int i = 0; i < waiting.Count && !IsClosed; i++)
-        {
-            PendingCall call = waiting[i];
-            if (!call.TryAgain())
-                continue;
-            waiting.Remove(call);
-            i--;
-        }
+        if (End >= 0)
+            _ = Native.Close(End);
+        End = -1;
     }
 }

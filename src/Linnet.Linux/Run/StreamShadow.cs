@@ -7,7 +7,7 @@ namespace Linnet.Linux;
 /// <summary>What a TCP socket is to its program.</summary>
 internal enum StreamState
 {
-    /// <summary>Neither connected nor listening.</summary>
+    /// <summary>Neither connected nor listening: the program's end is alone.</summary>
     Fresh,
 
     /// <summary>A connection is being made: the program's end is filled, so that it is not writable.</summary>
@@ -18,10 +18,13 @@ internal enum StreamState
 
     /// <summary>It listens: a byte in the program's end says that a connection can be accepted.</summary>
     Listening,
+
+    /// <summary>The connection failed or broke, and the program's end says so; for another one it needs another end.</summary>
+    Broken,
 }
 
 /// <summary>A TCP socket as a program has it.</summary>
-internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner, int fd, int end, ulong inode)
+internal sealed unsafe partial class StreamShadow(Supervisor supervisor, Syscalls owner, int fd, int end, ulong inode)
     : ShadowSocket(supervisor, owner, fd, end, inode)
 {
     private const int BufferSize = 256 * 1024;
@@ -40,6 +43,8 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
     private bool programEnded;
     private bool networkEnded;
     private bool waitsForRoom;
+    private bool isBreaking;
+    private int error;
 
     /// <summary>What the socket is.</summary>
     public StreamState State { get; set; }
@@ -62,50 +67,6 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
     /// <summary>Takes such a connection.</summary>
     public bool TryClaim(out int connection) => unclaimed.TryDequeue(out connection);
 
-    /// <summary>Fills the program's end, so that it is not writable until the connection is there.</summary>
-    /// <param name="theirs">The program's end.</param>
-    public void Fill(int theirs)
-    {
-        fixed (byte* junk = Scratch)
-        {
-            // What was written before there was a connection belongs to none.
-            while (Native.Recv(End, junk, BufferSize, MSG_DONTWAIT) > 0)
-            {
-            }
-
-            filled = 0;
-            for (int size = 32 * 1024; size > 0; size = size == 1 ? 0 : Math.Max(1, size / 8))
-            {
-                nint sent;
-                while ((sent = Native.Send(theirs, junk, (nuint)size, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
-                    filled += sent;
-            }
-        }
-    }
-
-    /// <summary>Makes the listener's end readable or not, by what there is to accept.</summary>
-    /// <param name="theirs">The program's end, from which tokens are taken; -1 to only add one.</param>
-    public void UpdateTokens(int theirs)
-    {
-        bool pending = unclaimed.Count > 0 || (Readiness & EPOLLIN) != 0;
-        if (pending && theirs < 0 && Tokens < MostTokens)
-        {
-            byte token = 0;
-            Tokens += (int)Math.Max(0, Native.Send(End, &token, 1, MSG_DONTWAIT | MSG_NOSIGNAL));
-        }
-        else if (!pending && theirs >= 0)
-        {
-            fixed (byte* junk = Scratch)
-            {
-                while (Native.Recv(theirs, junk, BufferSize, MSG_DONTWAIT) > 0)
-                {
-                }
-            }
-
-            Tokens = 0;
-        }
-    }
-
     /// <summary>Bytes in the pair and beside it: what the program has not read, and what it wrote and was not sent yet.</summary>
     public (int Unread, int Unsent) Between()
     {
@@ -117,11 +78,10 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
             _ = Ioctl(End, FIONREAD, &unsent);
 
             // Only the program's own end knows how much lies there for it.
-            if (LastSeen is (HostProcess process, int seen) && process.Take(seen) is var theirs and >= 0)
+            (HostProcess? process, int fd) = LastSeen;
+            if (Supervisor.TakeEnd(this, process, fd) is var theirs and >= 0)
             {
-                HostStat stat;
-                if (Fstat(theirs, &stat) == 0 && stat.Inode == Inode)
-                    _ = Ioctl(theirs, FIONREAD, &unread);
+                _ = Ioctl(theirs, FIONREAD, &unread);
                 _ = Native.Close(theirs);
             }
 
@@ -130,7 +90,11 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
     }
 
     /// <summary>Carries what the program wrote, as a call that has to come after it needs.</summary>
-    public void Flush() => CarryOut();
+    public void Flush()
+    {
+        if (!isBreaking)
+            CarryOut();
+    }
 
     /// <inheritdoc/>
     protected override void Carry()
@@ -148,53 +112,17 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
                 if (!NoticeClose())
                     Complete();
                 break;
-            default:
+            case StreamState.Connected when !isBreaking:
                 CarryOut();
                 if (!IsClosed)
                     CarryIn();
                 break;
+            case StreamState.Connected when !NoticeClose():
+                CarryIn();
+                break;
+            default:
+                break;
         }
-    }
-
-    // The connection came about, or failed.
-    private void Complete()
-    {
-        uint ready = Readiness;
-        if ((ready & (EPOLLERR | EPOLLHUP)) != 0)
-        {
-            // What the program's end was filled with is unread, so its closing reads as an error.
-            State = StreamState.Fresh;
-            Supervisor.Bury(this);
-            Detach();
-        }
-        else if ((ready & EPOLLOUT) != 0)
-        {
-            Unfill();
-            State = StreamState.Connected;
-            Supervisor.Queue(this);
-        }
-    }
-
-    // The end is writable before all is taken out: what comes behind that is the program's.
-    private void Unfill()
-    {
-        fixed (byte* junk = Scratch)
-        {
-            nint taken;
-            while (filled > 0 && (taken = Native.Recv(End, junk, (nuint)Math.Min(filled, BufferSize), MSG_DONTWAIT)) > 0)
-                filled -= taken;
-        }
-    }
-
-    // Without data to carry only the program's last close matters.
-    private bool NoticeClose()
-    {
-        if (!HasHungUp)
-            return false;
-        foreach (int connection in unclaimed)
-            Owner.Close(connection);
-        Close();
-        return true;
     }
 
     private void CarryOut()
@@ -248,8 +176,13 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
 
     private void FailedToSend(long sent)
     {
-        if (sent != -EAGAIN)
-            Break();
+        if (sent == -EAGAIN)
+            return;
+        Break((int)-sent);
+        if (networkEnded)
+            ShowBroken();
+        else
+            CarryIn();
     }
 
     private void ProgramEnds(nint read)
@@ -279,7 +212,7 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
     private void CarryIn()
     {
         MoveIn();
-        if (IsClosed || waitsForRoom == incoming.Length > 0)
+        if (IsClosed || End < 0 || waitsForRoom == incoming.Length > 0)
             return;
         waitsForRoom = incoming.Length > 0;
         Supervisor.Rewatch(this);
@@ -288,7 +221,7 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
     private void MoveIn()
     {
         int budget = Budget;
-        while (!networkEnded)
+        while (!networkEnded && State == StreamState.Connected)
         {
             if (incoming.Length > 0)
             {
@@ -308,6 +241,8 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
 
             if (budget <= 0)
                 break;
+            if (!CarryUrgent())
+                return;
             Span<byte> buffer = Scratch;
             long read = ReceiveFromNetwork(buffer, MSG_DONTWAIT);
             if (read <= 0)
@@ -338,10 +273,11 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
     {
         if (Marshal.GetLastPInvokeError() == EAGAIN)
             return;
+        incoming.Clear();
         if (HasHungUp)
             Abort();
-        else
-            incoming.Clear();
+        else if (isBreaking)
+            ShowBroken();
     }
 
     private void NetworkEnds(long read)
@@ -349,29 +285,15 @@ internal sealed unsafe class StreamShadow(Supervisor supervisor, Syscalls owner,
         if (read == -EAGAIN)
             return;
         if (read < 0)
+            Break((int)-read);
+        if (isBreaking)
         {
-            Break();
+            ShowBroken();
             return;
         }
 
         networkEnded = true;
         _ = Native.Shutdown(End, SHUT_WR);
-    }
-
-    // The connection is broken, and the program is to read that: an end that is closed with unread data says so.
-    private void Break()
-    {
-        byte junk = 0;
-        if (LastSeen is (HostProcess process, int seen) && process.Take(seen) is var theirs and >= 0)
-        {
-            HostStat stat;
-            if (Fstat(theirs, &stat) == 0 && stat.Inode == Inode)
-                _ = Native.Send(theirs, &junk, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-            _ = Native.Close(theirs);
-        }
-
-        Supervisor.Bury(this);
-        Detach();
     }
 
     private void Abort()

@@ -12,8 +12,10 @@ internal sealed unsafe partial class SupervisedCalls
             case __NR_setsockopt:
                 // What was written before is sent with the options of before.
                 shadow.Flush();
-                Mirror(call, process, theirs);
+                Mirror(call, process, shadow, theirs);
                 return Ask(call, process, shadow);
+            case __NR_getsockopt when (int)call.Arguments[1] == SOL_SOCKET && (int)call.Arguments[2] == SO_ERROR:
+                return AskWithoutCopy(call, process, shadow, theirs);
             case __NR_sendto:
             case __NR_sendmsg:
             case __NR_sendmmsg:
@@ -40,7 +42,18 @@ internal sealed unsafe partial class SupervisedCalls
         SeccompCall copy = call;
         shadow.Flush();
         bool mayWait = IsBlocking(theirs) && (flags & MSG_DONTWAIT) == 0;
-        return AskOrWait(call, shadow, mayWait, SO_SNDTIMEO, () => Ask(copy, process, shadow));
+        if (shadow.IsErrorShown)
+            return AskWithoutCopy(call, process, shadow, theirs);
+        return AskOrWait(call, process, shadow, mayWait, SO_SNDTIMEO, () => Ask(copy, process, shadow));
+    }
+
+    // A call that takes a datagram or a pending error, of which the program's end tells no more then.
+    private long AskWithoutCopy(in SeccompCall call, HostProcess process, DatagramShadow shadow, int theirs)
+    {
+        shadow.TakeBack(theirs);
+        long result = Ask(call, process, shadow);
+        shadow.Show();
+        return result;
     }
 
     private long ReceiveDatagram(in SeccompCall call, HostProcess process, DatagramShadow shadow, int theirs)
@@ -48,18 +61,11 @@ internal sealed unsafe partial class SupervisedCalls
         (int flags, _) = Shape(call, process);
         SeccompCall copy = call;
         int fd = (int)call.Arguments[0];
-        long result = Receive(copy, process, shadow, theirs);
+        long result = AskWithoutCopy(copy, process, shadow, theirs);
         bool mayWait = IsBlocking(theirs) && (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) == 0;
         return result != -EAGAIN || !mayWait
             ? result
-            : Wait(call, shadow, SO_RCVTIMEO, -EAGAIN, () => WithEnd(process, fd, end => Receive(copy, process, shadow, end)));
+            : Wait(call, process, shadow, SO_RCVTIMEO, -EAGAIN, () => WithEnd(shadow, process, fd, end => AskWithoutCopy(copy, process, shadow, end)));
     }
 
-    private long Receive(in SeccompCall call, HostProcess process, DatagramShadow shadow, int theirs)
-    {
-        shadow.TakeBack(theirs);
-        long result = Ask(call, process, shadow);
-        shadow.Show();
-        return result;
-    }
 }

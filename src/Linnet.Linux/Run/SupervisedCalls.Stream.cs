@@ -5,6 +5,8 @@ namespace Linnet.Linux;
 /// <summary>Calls on TCP sockets.</summary>
 internal sealed unsafe partial class SupervisedCalls
 {
+    private const int MostOption = 16;
+
     private long OnStream(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
     {
         switch (call.Nr)
@@ -21,7 +23,12 @@ internal sealed unsafe partial class SupervisedCalls
             case __NR_shutdown:
                 return Shutdown(call, process, shadow, theirs);
             case __NR_setsockopt:
-                Mirror(call, process, theirs);
+                Mirror(call, process, shadow, theirs);
+                return Ask(call, process, shadow);
+            case __NR_ioctl when (int)call.Arguments[1] == SIOCATMARK && shadow.State == StreamState.Connected:
+                return LeftToHost;
+            case __NR_getsockopt when (int)call.Arguments[1] == SOL_SOCKET && (int)call.Arguments[2] == SO_ERROR:
+                ShareError(shadow, theirs);
                 return Ask(call, process, shadow);
             case __NR_sendto:
             case __NR_sendmsg:
@@ -56,50 +63,34 @@ internal sealed unsafe partial class SupervisedCalls
             result = Ask(call, process, shadow);
         }
 
-        if (result == 0 && shadow.State != StreamState.Listening)
-        {
-            shadow.State = StreamState.Listening;
-
-            // A listener is never writable.
-            shadow.Fill(theirs);
-        }
-
-        return result;
+        if (result < 0)
+            return result;
+        if (shadow.State == StreamState.Listening)
+            shadow.UpdateTokens(theirs);
+        else if (shadow.State == StreamState.Fresh || Renew(call, process, shadow, theirs))
+            return shadow.BeginListening(theirs);
+        return 0;
     }
 
     private long ConnectStream(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
     {
         process.ReadProgram();
         long result = Ask(call, process, shadow);
-        if (result == 0)
-        {
-            Connected(shadow);
-            return 0;
-        }
-
-        if (result != -EINPROGRESS && (result != -EALREADY || !IsBlocking(theirs)))
+        bool blocking = IsBlocking(theirs);
+        if (result != 0 && result != -EINPROGRESS && (result != -EALREADY || !blocking))
             return result;
-        if (!IsBlocking(theirs))
-            return Connecting(shadow, theirs);
+
+        // An end that showed something else, or a connection that was dissolved by AF_UNSPEC, is of no use any more.
+        if (shadow.State is StreamState.Broken or StreamState.Listening || (shadow.State != StreamState.Fresh && shadow.IsUnconnected))
+            Renew(call, process, shadow, theirs);
+        if (result == 0)
+            return shadow.IsUnconnected ? 0 : shadow.BecomeConnected(theirs);
+        if (shadow.State == StreamState.Fresh && shadow.BeginConnecting(theirs) is var err and < 0)
+            return err;
+        if (!blocking)
+            return result;
         SeccompCall copy = call;
-        return Wait(call, shadow, SO_SNDTIMEO, -EINPROGRESS, () => FinishConnect(copy, process, shadow));
-    }
-
-    private static long Connecting(StreamShadow shadow, int theirs)
-    {
-        if (shadow.State != StreamState.Fresh)
-            return -EINPROGRESS;
-        if ((shadow.Readiness & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != EPOLLOUT)
-        {
-            shadow.Fill(theirs);
-            shadow.State = StreamState.Connecting;
-        }
-        else
-        {
-            shadow.State = StreamState.Connected;
-        }
-
-        return -EINPROGRESS;
+        return Wait(call, process, shadow, SO_SNDTIMEO, -EINPROGRESS, () => FinishConnect(copy, process, shadow));
     }
 
     private long? FinishConnect(in SeccompCall call, HostProcess process, StreamShadow shadow)
@@ -110,16 +101,39 @@ internal sealed unsafe partial class SupervisedCalls
         if (result is -EALREADY or -EINPROGRESS)
             return null;
         if (result == 0)
-            Connected(shadow);
+            return shadow.BecomeConnected(-1);
+        shadow.GiveUpConnecting();
         return result;
     }
 
-    private void Connected(StreamShadow shadow)
+    /// <summary>
+    /// Puts a new end where the program has one that cannot be used again: a Unix socket connects once. Other processes that
+    /// have it too keep the old one.
+    /// </summary>
+    /// <returns>Whether there is a new one.</returns>
+    private bool Renew(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
     {
-        if (shadow.State != StreamState.Fresh)
-            return;
-        shadow.State = StreamState.Connected;
-        supervisor.Queue(shadow);
+        if (UnixEnds.MakeAlone(!IsBlocking(theirs), out int renewed, out ulong inode) < 0)
+            return false;
+        foreach (int fd in HostProcess.Search(process.Pid, shadow.Inode))
+            listener.Replace(call.Id, renewed, fd, process.ClosesOnExec(fd));
+
+        // This call's own copy is the new one from here on.
+        _ = Dup3(renewed, theirs, O_CLOEXEC);
+        _ = Close(renewed);
+        shadow.BecomeFresh(inode);
+        CopyTimeouts(shadow, theirs);
+        return true;
+    }
+
+    // A read takes an error from the program's end, this call from Linnet's socket; either is told, not both.
+    private static void ShareError(StreamShadow shadow, int theirs)
+    {
+        int told;
+        uint length = sizeof(int);
+        if (Getsockopt(theirs, SOL_SOCKET, SO_ERROR, &told, &length) == 0 && told == 0
+            && shadow.State == StreamState.Broken && shadow.TellsError && shadow.Socket.Sk is { } sk)
+            sk.SkErr = 0;
     }
 
     private long Accept(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
@@ -130,7 +144,7 @@ internal sealed unsafe partial class SupervisedCalls
         long result = TryAccept(copy, process, shadow, theirs);
         return result != -EAGAIN || !IsBlocking(theirs)
             ? result
-            : Wait(call, shadow, SO_RCVTIMEO, -EAGAIN, () => WithEnd(process, fd, end => TryAccept(copy, process, shadow, end)));
+            : Wait(call, process, shadow, SO_RCVTIMEO, -EAGAIN, () => WithEnd(shadow, process, fd, end => TryAccept(copy, process, shadow, end)));
     }
 
     private long TryAccept(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
@@ -168,16 +182,19 @@ internal sealed unsafe partial class SupervisedCalls
             return Answered;
         }
 
-        return Give(call, process, (int)connection, SOCK_STREAM, flags, StreamState.Connected);
+        return Give(call, process, (int)connection, SOCK_STREAM, flags, listening: shadow);
     }
 
     private long Shutdown(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
     {
-        if (shadow.State != StreamState.Connected)
-            return Ask(call, process, shadow);
         int how = (int)call.Arguments[1];
-        if (how is < SHUT_RD or > SHUT_RDWR)
-            return -EINVAL;
+        if (shadow.State == StreamState.Connected && how is >= SHUT_RD and <= SHUT_RDWR)
+            shadow.Flush();
+        if (shadow.State != StreamState.Connected || how is < SHUT_RD or > SHUT_RDWR || shadow.IsUnconnected)
+        {
+            supervisor.Queue(shadow);
+            return Ask(call, process, shadow);
+        }
 
         // The end of what is sent comes after what was written: the pair keeps the order.
         _ = Native.Shutdown(theirs, how);
@@ -186,16 +203,39 @@ internal sealed unsafe partial class SupervisedCalls
         return 0;
     }
 
-    // Options by which the program's own end waits.
-    private static void Mirror(in SeccompCall call, HostProcess process, int theirs)
+    // Options by which the program's own end waits, or takes as much as Linnet's socket would.
+    private static void Mirror(in SeccompCall call, HostProcess process, ShadowSocket shadow, int theirs)
     {
+        int option = (int)call.Arguments[2];
         if ((int)call.Arguments[1] != SOL_SOCKET
-            || (int)call.Arguments[2] is not (SO_RCVTIMEO or SO_SNDTIMEO or SO_RCVLOWAT))
+            || option is not (SO_RCVTIMEO or SO_SNDTIMEO or SO_RCVLOWAT or SO_SNDBUF or SO_RCVBUF or SO_OOBINLINE))
             return;
-        int length = Math.Clamp((int)call.Arguments[4], 0, 16);
-        byte* value = stackalloc byte[16];
-        if (process.Memory.CopyFromUser(new Span<byte>(value, length), call.Arguments[3]) == 0)
-            _ = Setsockopt(theirs, SOL_SOCKET, (int)call.Arguments[2], value, (uint)length);
+        if (option is SO_SNDBUF or SO_RCVBUF && shadow is not StreamShadow)
+            return;
+        int length = Math.Clamp((int)call.Arguments[4], 0, MostOption);
+        byte* value = stackalloc byte[MostOption];
+        if (process.Memory.CopyFromUser(new Span<byte>(value, length), call.Arguments[3]) != 0)
+            return;
+
+        // What is received waits in the buffer of whoever sends it into the pair.
+        if (option == SO_RCVBUF)
+            _ = Setsockopt(shadow.End, SOL_SOCKET, SO_SNDBUF, value, (uint)length);
+        else
+            _ = Setsockopt(theirs, SOL_SOCKET, option, value, (uint)length);
+    }
+
+    // A connection has its listener's.
+    private static void CopyTimeouts(ShadowSocket shadow, int theirs)
+    {
+        if (shadow.Socket.Sk is not { } sk || (sk.SkRcvtimeo == long.MaxValue && sk.SkSndtimeo == long.MaxValue && sk.SkRcvlowat == 1))
+            return;
+        byte* value = stackalloc byte[MostOption];
+        foreach (int option in (ReadOnlySpan<int>)[SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT])
+        {
+            int length = MostOption;
+            if (shadow.Owner.Getsockopt(shadow.Fd, SOL_SOCKET, option, new Span<byte>(value, length), ref length) == 0)
+                _ = Setsockopt(theirs, SOL_SOCKET, option, value, (uint)length);
+        }
     }
 
     // What the pair cannot say is sent by Linnet's socket itself, behind all that was written before.
@@ -206,7 +246,7 @@ internal sealed unsafe partial class SupervisedCalls
             return LeftToHost;
         SeccompCall copy = call;
         bool mayWait = IsBlocking(theirs) && (flags & MSG_DONTWAIT) == 0;
-        return AskOrWait(call, shadow, mayWait, SO_SNDTIMEO, () =>
+        return AskOrWait(call, process, shadow, mayWait, SO_SNDTIMEO, () =>
         {
             if (shadow.State == StreamState.Connected)
                 shadow.Flush();
@@ -214,18 +254,10 @@ internal sealed unsafe partial class SupervisedCalls
         });
     }
 
-    private long ReceiveOnStream(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
-    {
-        (int flags, _) = Shape(call, process);
-        if ((flags & (MSG_OOB | MSG_ERRQUEUE)) != 0 || shadow.State is StreamState.Fresh or StreamState.Listening)
-            return Ask(call, process, shadow);
-        return LeftToHost;
-    }
-
     // The flags of a send or receive, and whether it has neither an address nor control messages.
     private static (int Flags, bool Plain) Shape(in SeccompCall call, HostProcess process)
     {
-        const int MsghdrSize = 56, NamelenOffset = 8, ControllenOffset = 40;
+        const int NamelenOffset = 8, ControllenOffset = 40;
         switch (call.Nr)
         {
             case __NR_sendto:

@@ -18,6 +18,8 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
 
     private const long LeftToHost = long.MinValue + 1;
 
+    private readonly LostAnswers lost = new();
+
     /// <summary>Answers a call, or keeps it until it can be.</summary>
     public void Handle(in SeccompCall call)
     {
@@ -28,6 +30,12 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         }
 
         HostProcess.ActFor(call.Tid);
+        if (lost.TryTake(process, call, out long earlier))
+        {
+            Answer(process, call, earlier);
+            return;
+        }
+
         supervisor.BeginCall();
         CallMemory.OfThread.Begin();
         long result = call.Nr == __NR_socket ? MakeSocket(call, process) : OnDescriptor(call, process);
@@ -39,11 +47,18 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             // What the call caused on this network is there when it returns, as on a loopback of Linux's.
             supervisor.PumpReady();
             if (result != Answered)
-                listener.Respond(call.Id, result);
+                Answer(process, call, result);
         }
 
         supervisor.EndCall();
         supervisor.Observer?.Done();
+    }
+
+    // What waits is not done yet; all else is, whether its caller still waits for it or a signal has ended its wait.
+    private void Answer(HostProcess process, in SeccompCall call, long result)
+    {
+        if (!listener.Respond(call.Id, result) && result != -EAGAIN)
+            lost.Keep(process, call, result);
     }
 
     private long OnDescriptor(in SeccompCall call, HostProcess process)
@@ -57,13 +72,15 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             if (supervisor.Find(theirs) is not { } shadow)
                 return LeftToHost;
 
-            // Without its pair only the broken connection's socket is left to ask.
+            // Whom signals go to is kept by the open file.
+            if (call.Nr == __NR_ioctl && (int)call.Arguments[1] is FIOSETOWN or SIOCSPGRP or FIOGETOWN or SIOCGPGRP)
+                return LeftToHost;
             lock (shadow.Gate)
             {
                 shadow.LastSeen = (process, fd);
                 return shadow switch
                 {
-                    _ when shadow.IsClosed => Ask(call, process, shadow),
+                    _ when shadow.IsClosed => -EBADF,
                     StreamShadow stream => OnStream(call, process, stream, theirs),
                     DatagramShadow datagram => OnDatagram(call, process, datagram, theirs),
                     _ => -EBADF,
@@ -84,19 +101,23 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             return LeftToHost;
         long fd = Invoke(
             process, -1, __NR_socket, (ulong)family, (ulong)(uint)type, (ulong)(uint)protocol);
-        return fd < 0 ? fd : Give(call, process, (int)fd, type & SOCK_TYPE_MASK, type, StreamState.Fresh, family == AF_NETLINK);
+        return fd < 0 ? fd : Give(call, process, (int)fd, type & SOCK_TYPE_MASK, type, listening: null, family == AF_NETLINK);
     }
 
-    /// <summary>Gives the program a descriptor for a socket of Linnet's; that is the answer to its call.</summary>
-    private long Give(in SeccompCall call, HostProcess process, int fd, int type, int flags, StreamState state, bool isNetlink = false)
+    /// <summary>
+    /// Gives the program a descriptor for a socket of Linnet's, or for a listener's connection; that is the answer to its call.
+    /// </summary>
+    private long Give(in SeccompCall call, HostProcess process, int fd, int type, int flags, StreamShadow? listening, bool isNetlink = false)
     {
         Syscalls owner = supervisor.OwnerOn(process.Host);
 
         // Who waits is the program, not the supervisor.
         _ = owner.Fcntl(fd, F_SETFL, O_NONBLOCK);
-        bool stream = type == SOCK_STREAM;
-        int err = ShadowSocket.MakePair(
-            stream ? SOCK_STREAM : SOCK_SEQPACKET, (flags & SOCK_NONBLOCK) != 0, out int theirs, out int ours, out ulong inode);
+        bool stream = type == SOCK_STREAM, nonBlocking = (flags & SOCK_NONBLOCK) != 0;
+        int ours = -1;
+        int err = stream && listening == null
+            ? UnixEnds.MakeAlone(nonBlocking, out int theirs, out ulong inode)
+            : UnixEnds.MakePair(stream ? SOCK_STREAM : SOCK_SEQPACKET, nonBlocking, out theirs, out ours, out inode);
         if (err < 0)
         {
             owner.Close(fd);
@@ -104,10 +125,12 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         }
 
         ShadowSocket shadow = stream
-            ? new StreamShadow(supervisor, owner, fd, ours, inode) { State = state }
+            ? new StreamShadow(supervisor, owner, fd, ours, inode) { State = listening == null ? StreamState.Fresh : StreamState.Connected }
             : new DatagramShadow(supervisor, owner, fd, ours, inode) { IsNetlink = isNetlink };
         if (shadow is StreamShadow { Socket: var socket } shown)
             socket.Between = shown.Between;
+        if (listening != null)
+            CopyTimeouts(shadow, theirs);
         int given;
         lock (shadow.Gate)
         {
@@ -119,10 +142,20 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         if (given >= 0)
             supervisor.Observer?.Given(given);
         _ = Close(theirs);
-        supervisor.Queue(shadow);
+        if (given >= 0)
+        {
+            supervisor.Queue(shadow);
+            return Answered;
+        }
 
-        // A failed answer leaves the pair without the program's end: the pump closes the socket then.
-        return given >= 0 || given == -ENOENT ? Answered : given;
+        // Nobody has it. Who makes the call once more because a signal ended it finds the connection.
+        lock (shadow.Gate)
+            shadow.Disown();
+        if (given == -ENOENT && listening != null)
+            listening.Unclaim(fd);
+        else
+            owner.Close(fd);
+        return given == -ENOENT ? Answered : given;
     }
 
     /// <summary>Makes a call on Linnet's socket with the program's own arguments; it does not wait.</summary>
@@ -149,21 +182,22 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
     }
 
     /// <summary>Makes a call, and where it would wait and the program lets it, keeps it until it need not.</summary>
-    private long AskOrWait(in SeccompCall call, ShadowSocket shadow, bool mayWait, int timeoutOption, Func<long> attempt)
+    private long AskOrWait(in SeccompCall call, HostProcess process, ShadowSocket shadow, bool mayWait, int timeoutOption, Func<long> attempt)
     {
         long result = attempt();
         if (result != -EAGAIN || !mayWait)
             return result;
-        return Wait(call, shadow, timeoutOption, -EAGAIN, () => attempt() is var again && again == -EAGAIN ? null : again);
+        return Wait(call, process, shadow, timeoutOption, -EAGAIN, () => attempt() is var again && again == -EAGAIN ? null : again);
     }
 
     /// <summary>Keeps a call until it can be answered.</summary>
     /// <param name="call">The call.</param>
+    /// <param name="process">Who makes it.</param>
     /// <param name="shadow">Its socket.</param>
     /// <param name="timeoutOption">The option that says how long it may take.</param>
     /// <param name="expired">The result then.</param>
     /// <param name="attempt">Makes it; null while it has to wait.</param>
-    private long Wait(in SeccompCall call, ShadowSocket shadow, int timeoutOption, long expired, Func<long?> attempt)
+    private long Wait(in SeccompCall call, HostProcess process, ShadowSocket shadow, int timeoutOption, long expired, Func<long?> attempt)
     {
         if (supervisor.Observer is { } observer)
         {
@@ -171,7 +205,8 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             attempt = Observed(observer, attempt);
         }
 
-        shadow.Park(new PendingCall(listener, call, attempt, Deadline(shadow, timeoutOption), expired) { Shadow = shadow });
+        SeccompCall copy = call;
+        shadow.Park(new PendingCall(listener, call, answer => Answer(process, copy, answer), attempt, Deadline(shadow, timeoutOption), expired) { Shadow = shadow });
         return Answered;
     }
 
@@ -184,10 +219,10 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         return result;
     };
 
-    /// <summary>Makes a call that needs the program's end, which is taken anew for it.</summary>
-    private static long? WithEnd(HostProcess process, int fd, Func<int, long> make)
+    /// <summary>Makes a call that needs the program's end, which is taken anew for it: by now something else may be at its number.</summary>
+    private long? WithEnd(ShadowSocket shadow, HostProcess process, int fd, Func<int, long> make)
     {
-        int theirs = process.Take(fd);
+        int theirs = supervisor.TakeEnd(shadow, process, fd);
         if (theirs < 0)
             return -EBADF;
         try

@@ -14,6 +14,7 @@ internal sealed unsafe class Supervisor : IDisposable
 {
     private const int EventsAtOnce = 128;
     private const int SweepMilliseconds = 1000;
+    private const int MostBetweenSweeps = 512;
 
     // Whether the calling thread looks at what it queues itself, so that the pump need not be woken for it.
     [ThreadStatic]
@@ -25,14 +26,16 @@ internal sealed unsafe class Supervisor : IDisposable
     private readonly ConcurrentDictionary<int, HostProcess> byPidfd = [];
     private readonly ConcurrentDictionary<Host, Syscalls> owners = [];
     private readonly ConcurrentDictionary<int, Host> started = [];
+    private readonly ConcurrentDictionary<LinuxProgram, bool> programs = [];
     private readonly ConcurrentQueue<ShadowSocket> ready = [];
     private readonly Lock gate = new();
     private readonly List<PendingCall> timed = [];
-    private readonly List<ShadowSocket> graves = [];
+    private readonly HashSet<ShadowSocket> alone = [];
     private readonly int epoll;
     private readonly int wakeUp;
     private readonly Thread thread;
     private uint generations;
+    private int cameAlone;
     private int sleeping;
     private long sweepAt = long.MaxValue;
     private volatile bool stopped;
@@ -85,9 +88,9 @@ internal sealed unsafe class Supervisor : IDisposable
                 process = HostProcess.Open(tgid, host, OwnerOn(host).Task);
                 if (process == null)
                     return null;
-                byPidfd[process.Pidfd] = process;
+                byPidfd[process.Pidfd.Number] = process;
                 byThread[tgid] = process;
-                Register(process.Pidfd, EPOLLIN, 0);
+                Register(process.Pidfd.Number, EPOLLIN, 0);
             }
 
             byThread[tid] = process;
@@ -140,39 +143,88 @@ internal sealed unsafe class Supervisor : IDisposable
             : null;
     }
 
+    /// <summary>A descriptor of this process's for a shadow's program's end.</summary>
+    /// <param name="shadow">The shadow.</param>
+    /// <param name="process">Who was seen to have it.</param>
+    /// <param name="fd">Where that was; meanwhile something else may be there.</param>
+    /// <returns>-EBADF when nobody has it.</returns>
+    public int TakeEnd(ShadowSocket shadow, HostProcess? process, int fd)
+    {
+        if (process != null && TakeEnd(process, fd, shadow) is var theirs and >= 0)
+            return theirs;
+        foreach (HostProcess other in byPidfd.Values)
+        {
+            foreach (int number in HostProcess.Search(other.Pid, shadow.Inode))
+            {
+                if (TakeEnd(other, number, shadow) is var found and >= 0)
+                    return found;
+            }
+        }
+
+        return TakeFromStrangers(shadow);
+    }
+
     /// <summary>Begins to serve a shadow.</summary>
     public void Add(ShadowSocket shadow)
     {
         byInode[shadow.Inode] = shadow;
+        if (shadow.End >= 0)
+            Paired(shadow);
+        else
+            Unpaired(shadow);
+    }
+
+    /// <summary>A shadow has a pair now, which tells of all that happens to the program's end.</summary>
+    public void Paired(ShadowSocket shadow)
+    {
+        lock (gate)
+            alone.Remove(shadow);
         byEnd[shadow.End] = shadow;
         Register(shadow.End, shadow.Watched, shadow.Generation);
+    }
+
+    /// <summary>A shadow has no pair, or is about to end it. Nothing tells then when the program closes its end: it is looked up.</summary>
+    public void Unpaired(ShadowSocket shadow)
+    {
+        if (shadow.End >= 0)
+            byEnd.TryRemove(new KeyValuePair<int, ShadowSocket>(shadow.End, shadow));
+        lock (gate)
+        {
+            alone.Add(shadow);
+            if (++cameAlone % MostBetweenSweeps == 0)
+                sweepAt = 0;
+            else if (sweepAt != long.MaxValue)
+                return;
+            else
+                sweepAt = Environment.TickCount64 + SweepMilliseconds;
+        }
+
+        Wake();
+    }
+
+    /// <summary>A shadow's program has another end from now on.</summary>
+    public void Rename(ShadowSocket shadow, ulong inode, Action rename)
+    {
+        byInode.TryRemove(new KeyValuePair<ulong, ShadowSocket>(shadow.Inode, shadow));
+        rename();
+        byInode[inode] = shadow;
     }
 
     /// <summary>Ends serving a shadow.</summary>
     public void Forget(ShadowSocket shadow)
     {
-        byEnd.TryRemove(new KeyValuePair<int, ShadowSocket>(shadow.End, shadow));
+        if (shadow.End >= 0)
+            byEnd.TryRemove(new KeyValuePair<int, ShadowSocket>(shadow.End, shadow));
+        byInode.TryRemove(new KeyValuePair<ulong, ShadowSocket>(shadow.Inode, shadow));
         lock (gate)
-        {
-            if (!graves.Contains(shadow))
-                byInode.TryRemove(new KeyValuePair<ulong, ShadowSocket>(shadow.Inode, shadow));
-        }
+            alone.Remove(shadow);
     }
 
-    /// <summary>
-    /// Keeps a socket whose connection broke, for calls that ask about it, until the program has closed it: with the pair gone
-    /// the host does not tell, so it is looked up.
-    /// </summary>
-    public void Bury(ShadowSocket shadow)
-    {
-        lock (gate)
-        {
-            graves.Add(shadow);
-            sweepAt = Math.Min(sweepAt, Environment.TickCount64 + SweepMilliseconds);
-        }
+    /// <summary>Knows of a program from now on, among whose processes descriptors are looked for.</summary>
+    public void Add(LinuxProgram program) => programs[program] = true;
 
-        Wake();
-    }
+    /// <summary>Knows of a program no more.</summary>
+    public void Forget(LinuxProgram program) => programs.TryRemove(program, out _);
 
     /// <summary>Has a shadow looked at soon. Callable from any thread, with locks held.</summary>
     public void Queue(ShadowSocket shadow)
@@ -222,6 +274,8 @@ internal sealed unsafe class Supervisor : IDisposable
             shadow.NoticeEnd();
             shadow.Pump();
         }
+
+        SweepAlone();
     }
 
     /// <summary>Ends the pump and closes all sockets.</summary>
@@ -337,8 +391,15 @@ internal sealed unsafe class Supervisor : IDisposable
         }
 
         HostEpollEvent unused;
-        _ = EpollCtl(epoll, EpollCtlDel, process.Pidfd, &unused);
+        _ = EpollCtl(epoll, EpollCtlDel, process.Pidfd.Number, &unused);
         process.End();
+
+        // What it alone had open is closed.
+        lock (gate)
+        {
+            if (alone.Count > 0)
+                sweepAt = 0;
+        }
     }
 
     private void Expire()
@@ -359,22 +420,48 @@ internal sealed unsafe class Supervisor : IDisposable
 
     private void Sweep()
     {
-        if (Environment.TickCount64 < Volatile.Read(ref sweepAt))
-            return;
-        HashSet<ulong> open = UnixSockets.ReadInodes();
-        List<ShadowSocket> gone;
+        if (Environment.TickCount64 >= Volatile.Read(ref sweepAt))
+            SweepAlone();
+    }
+
+    private void SweepAlone()
+    {
+        ShadowSocket[] candidates;
         lock (gate)
+            candidates = [.. alone];
+        foreach (ShadowSocket shadow in candidates)
+            shadow.CloseIfAbandoned();
+        lock (gate)
+            sweepAt = alone.Count == 0 ? long.MaxValue : Environment.TickCount64 + SweepMilliseconds;
+    }
+
+    private int TakeEnd(HostProcess process, int fd, ShadowSocket shadow)
+    {
+        int theirs = process.Take(fd);
+        if (theirs < 0 || Find(theirs) == shadow)
+            return theirs;
+        _ = Close(theirs);
+        return -EBADF;
+    }
+
+    // Who inherited a socket and has made no call on it yet.
+    private int TakeFromStrangers(ShadowSocket shadow)
+    {
+        foreach (int pid in programs.Keys.SelectMany(program => program.Followed))
         {
-            gone = graves.FindAll(shadow => !open.Contains(shadow.Inode));
-            graves.RemoveAll(gone.Contains);
-            sweepAt = graves.Count == 0 ? long.MaxValue : Environment.TickCount64 + SweepMilliseconds;
+            if (byThread.ContainsKey(pid))
+                continue;
+            foreach (int number in HostProcess.Search(pid, shadow.Inode))
+            {
+                using PidFd? pidfd = PidFd.Open(HostProcess.ReadTgid(pid));
+                int theirs = pidfd?.Take(number) ?? -1;
+                if (theirs < 0 || Find(theirs) == shadow)
+                    return theirs;
+                _ = Close(theirs);
+            }
         }
 
-        foreach (ShadowSocket shadow in gone)
-        {
-            byInode.TryRemove(new KeyValuePair<ulong, ShadowSocket>(shadow.Inode, shadow));
-            shadow.Owner.Close(shadow.Fd);
-        }
+        return -EBADF;
     }
 }
 
@@ -382,9 +469,6 @@ internal sealed unsafe class Supervisor : IDisposable
 internal static class UnixSockets
 {
     private const int InodeColumn = 6;
-
-    /// <summary>The inodes of all that are open.</summary>
-    public static HashSet<ulong> ReadInodes() => [.. ReadLines().Select(line => line.Inode).OfType<ulong>()];
 
     /// <summary>The lines of <c>/proc/net/unix</c>, with the inodes that they tell of.</summary>
     public static IEnumerable<(string Line, ulong? Inode)> ReadLines()

@@ -47,6 +47,9 @@ internal sealed unsafe class Tracer : IDisposable
     /// <summary>Ends when nothing that the program started runs any more.</summary>
     public Task AllEnded => allEnded.Task;
 
+    /// <summary>The threads that run.</summary>
+    public ICollection<int> Followed => followed.Keys;
+
     /// <summary>Begins to follow a process, which has to stand still.</summary>
     /// <exception cref="Win32Exception">The host does not allow it.</exception>
     public void Follow(int pid)

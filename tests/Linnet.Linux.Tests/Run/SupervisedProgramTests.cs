@@ -9,6 +9,7 @@ public class SupervisedProgramTests
 
     [Theory]
     [InlineData("sockets.py")]
+    [InlineData("edges.py")]
     [InlineData("memory.py")]
     public async Task A_program_sees_the_same_as_on_the_hosts_kernel(string program)
     {
@@ -17,7 +18,7 @@ public class SupervisedProgramTests
         (int hostStatus, string onHost) = await ProgramLab.RunOnHostAsync(command);
         (int status, string onLinnet) = await lab.RunAsync(lab.One, command);
         Assert.Equal(0, hostStatus);
-        Assert.True(onHost == onLinnet, $"on the host:\n{onHost}\non Linnet:\n{onLinnet}");
+        Assert.True(onHost == onLinnet, $"on the host:\n{onHost}\non Linnet (status {status}):\n{onLinnet}");
         Assert.Equal(0, status);
     }
 
