@@ -37,21 +37,20 @@ class Report(unittest.TestResult):
 
     def addError(self, test, err):
         super().addError(test, err)
-        self.fails(test)
+        self.fails(test, self.errors)
 
     def addFailure(self, test, err):
         super().addFailure(test, err)
-        self.fails(test)
+        self.fails(test, self.failures)
 
     def addSubTest(self, test, subtest, err):
         super().addSubTest(test, subtest, err)
         if err is not None:
-            self.fails(test)
+            self.fails(test, self.failures if issubclass(err[0], test.failureException) else self.errors)
 
-    def fails(self, test):
+    def fails(self, test, traces):
         self.outcome = 'failed'
-        for _, trace in (self.errors + self.failures)[-1:]:
-            print(test.id(), trace, sep='\n', file=sys.stderr, flush=True)
+        print(test.id(), traces[-1][1], sep='\n', file=sys.stderr, flush=True)
 
 
 def flatten(tests):
