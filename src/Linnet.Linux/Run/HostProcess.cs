@@ -11,6 +11,9 @@ internal sealed unsafe class HostProcess
     private static int callingThread;
 
     private readonly int tgid;
+    private readonly Lock gate = new();
+    private int calls;
+    private bool isOver;
 
     private HostProcess(int tgid, PidFd pidfd, Host host, TaskStruct task)
     {
@@ -153,8 +156,45 @@ internal sealed unsafe class HostProcess
     /// <summary>Says which thread the calls are for that this thread of the supervisor makes from now on.</summary>
     public static void ActFor(int tid) => callingThread = tid;
 
-    /// <summary>Ends the task.</summary>
+    /// <summary>A call of it is about to be made: the task stays until <see cref="EndCall"/>.</summary>
+    /// <returns>Whether the process still runs; otherwise there is no task any more.</returns>
+    public bool TryBeginCall()
+    {
+        lock (gate)
+        {
+            if (isOver)
+                return false;
+            calls++;
+            return true;
+        }
+    }
+
+    /// <summary>The call has been made.</summary>
+    public void EndCall()
+    {
+        lock (gate)
+        {
+            if (--calls > 0 || !isOver)
+                return;
+        }
+
+        ExitTask();
+    }
+
+    /// <summary>The process has ended: its task does too, behind the calls that are being made for it.</summary>
     public void End()
+    {
+        lock (gate)
+        {
+            isOver = true;
+            if (calls > 0)
+                return;
+        }
+
+        ExitTask();
+    }
+
+    private void ExitTask()
     {
         using (Task.Enter())
             Fork.DoExit(Task);

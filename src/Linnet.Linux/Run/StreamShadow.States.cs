@@ -222,6 +222,16 @@ internal sealed unsafe partial class StreamShadow
         return planted;
     }
 
+    // Behind the end of what comes in, a reset ends what goes out; nothing that is carried tells of it.
+    private void NoticeReset()
+    {
+        if (IsClosed || isBreaking || !networkEnded || State != StreamState.Connected || Socket.Sk is not { SkErr: not 0 and var reason })
+            return;
+        (isBreaking, error) = (true, reason);
+        outgoing.Clear();
+        ShowBroken();
+    }
+
     private void ShowBroken()
     {
         // The pump's own call took it, which is the program's to ask for.

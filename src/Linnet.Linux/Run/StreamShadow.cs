@@ -116,6 +116,7 @@ internal sealed unsafe partial class StreamShadow(Supervisor supervisor, Syscall
                 CarryOut();
                 if (!IsClosed)
                     CarryIn();
+                NoticeReset();
                 break;
             case StreamState.Connected when !NoticeClose():
                 CarryIn();

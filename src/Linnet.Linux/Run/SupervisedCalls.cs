@@ -23,12 +23,24 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
     /// <summary>Answers a call, or keeps it until it can be.</summary>
     public void Handle(in SeccompCall call)
     {
-        if (supervisor.ProcessOf(call.Tid, host) is not { } process)
+        if (supervisor.ProcessOf(call.Tid, host) is not { } process || !process.TryBeginCall())
         {
             listener.Respond(call.Id, -ESRCH);
             return;
         }
 
+        try
+        {
+            Serve(call, process);
+        }
+        finally
+        {
+            process.EndCall();
+        }
+    }
+
+    private void Serve(in SeccompCall call, HostProcess process)
+    {
         HostProcess.ActFor(call.Tid);
         if (lost.TryTake(process, call, out long earlier))
         {
@@ -206,9 +218,24 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         }
 
         SeccompCall copy = call;
+        attempt = WhileItRuns(process, attempt);
         shadow.Park(new PendingCall(listener, call, answer => Answer(process, copy, answer), attempt, Deadline(shadow, timeoutOption), expired) { Shadow = shadow });
         return Answered;
     }
+
+    private static Func<long?> WhileItRuns(HostProcess process, Func<long?> attempt) => () =>
+    {
+        if (!process.TryBeginCall())
+            return -ESRCH;
+        try
+        {
+            return attempt();
+        }
+        finally
+        {
+            process.EndCall();
+        }
+    };
 
     private static Func<long?> Observed(ICallObserver observer, Func<long?> attempt) => () =>
     {

@@ -66,7 +66,11 @@ internal sealed class ProgramLab : IDisposable
     {
         (LinuxProgram program, string output) = Start(host, command);
         int status = await program.Ended.WaitAsync(Limit, TestContext.Current.CancellationToken);
-        return (status, await File.ReadAllTextAsync(output, TestContext.Current.CancellationToken));
+        string text = await File.ReadAllTextAsync(output, TestContext.Current.CancellationToken);
+        programs.Remove((program, output));
+        program.Dispose();
+        File.Delete(output);
+        return (status, text);
     }
 
     /// <summary>Runs a shell command on the computer itself.</summary>
