@@ -37,5 +37,16 @@ public sealed class SignalledSupervisorTests
         Assert.True(handled > 0);
     }
 
-    private static bool IsSupervisor(string task) => File.ReadAllText($"{task}/comm").StartsWith("linnet ");
+    private static bool IsSupervisor(string task)
+    {
+        try
+        {
+            return File.ReadAllText($"{task}/comm").StartsWith("linnet ");
+        }
+        catch (IOException)
+        {
+            // The thread ended meanwhile.
+            return false;
+        }
+    }
 }
