@@ -96,10 +96,12 @@ internal sealed unsafe class HostProcess
     public int Take(int fd) => Pidfd.Take(fd);
 
     /// <summary>Finds the descriptors of a process that are a certain socket's.</summary>
-    public static List<int> Search(int pid, ulong inode)
+    public static List<int> Search(int pid, ulong inode) => Search(pid, $"socket:[{inode}]");
+
+    /// <summary>Finds the descriptors of a process that are what their link in <c>/proc/PID/fd</c> says.</summary>
+    public static List<int> Search(int pid, string wanted)
     {
         List<int> found = [];
-        string wanted = $"socket:[{inode}]";
         try
         {
             foreach (string entry in Directory.EnumerateFiles($"/proc/{pid}/fd"))
@@ -124,14 +126,24 @@ internal sealed unsafe class HostProcess
     public bool ClosesOnExec(int fd)
     {
         const string Flags = "flags:";
+        string? line = Array.Find(ReadDescriptor(tgid, fd), text => text.StartsWith(Flags, StringComparison.Ordinal));
+        return line != null && (Convert.ToInt32(line[Flags.Length..].Trim(), 8) & O_CLOEXEC) != 0;
+    }
+
+    /// <summary>What the host says of a descriptor in <c>/proc/PID/fdinfo</c>; nothing when it is closed.</summary>
+    public static string[] ReadDescriptor(int pid, int fd)
+    {
         try
         {
-            string? line = File.ReadLines($"/proc/{tgid}/fdinfo/{fd}").FirstOrDefault(text => text.StartsWith(Flags, StringComparison.Ordinal));
-            return line != null && (Convert.ToInt32(line[Flags.Length..].Trim(), 8) & O_CLOEXEC) != 0;
+            return File.ReadAllLines($"/proc/{pid}/fdinfo/{fd}");
         }
         catch (IOException)
         {
-            return false;
+            return [];
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return [];
         }
     }
 

@@ -66,6 +66,9 @@ internal static unsafe partial class Native
     [LibraryImport("libc", EntryPoint = "accept4", SetLastError = true)]
     public static partial int Accept4(int fd, void* address, uint* length, int flags);
 
+    [LibraryImport("libc", EntryPoint = "unshare", SetLastError = true)]
+    public static partial int Unshare(int flags);
+
     [LibraryImport("libc", EntryPoint = "dup3", SetLastError = true)]
     public static partial int Dup3(int fd, int target, int flags);
 

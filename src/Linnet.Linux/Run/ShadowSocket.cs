@@ -179,6 +179,7 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
     {
         End = end;
         Generation = Supervisor.NextGeneration();
+        Volatile.Write(ref mayHaveEnded, false);
         Supervisor.Paired(this);
     }
 

@@ -115,8 +115,11 @@ internal sealed unsafe partial class SupervisedCalls
     {
         if (UnixEnds.MakeAlone(!IsBlocking(theirs), out int renewed, out ulong inode) < 0)
             return false;
-        foreach (int fd in HostProcess.Search(process.Pid, shadow.Inode))
+        List<int> descriptors = HostProcess.Search(process.Pid, shadow.Inode);
+        EpollEntries watched = EpollEntries.Of(process, descriptors);
+        foreach (int fd in descriptors)
             listener.Replace(call.Id, renewed, fd, process.ClosesOnExec(fd));
+        watched.Enter(process, renewed);
 
         // This call's own copy is the new one from here on.
         _ = Dup3(renewed, theirs, O_CLOEXEC);

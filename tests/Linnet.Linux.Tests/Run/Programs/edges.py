@@ -108,6 +108,8 @@ def failed():
     port = unused_port()
     sock = socket.socket()
     sock.setblocking(False)
+    epoll = select.epoll()
+    epoll.register(sock, select.EPOLLOUT)
     print('in progress', name(sock.connect_ex((LOOPBACK, port))), settled(sock, 'IN|OUT|ERR|HUP|RDHUP'))
     print('error', error_of(sock), error_of(sock))
     print('after', events(sock))
@@ -119,6 +121,10 @@ def failed():
     while (result := sock.connect_ex((LOOPBACK, port))) == errno.ECONNABORTED:
         pass
     print('third', name(result), settled(sock, 'OUT'), error_of(sock))
+    print('watched', epoll.poll(5) == [(sock.fileno(), select.EPOLLOUT)])
+    epoll.modify(sock, select.EPOLLIN)
+    print('changed', epoll.poll(0))
+    epoll.unregister(sock)
     connection, _ = server.accept()
     sock.sendall(b'works')
     print(connection.recv(5, socket.MSG_WAITALL), sock.getblocking())
