@@ -15,8 +15,7 @@ internal static class PolicyFile
         }
         catch (PolicySyntaxException e)
         {
-            string more = e.Errors.Count > 1 ? $" (and {e.Errors.Count - 1} more)" : "";
-            throw new UsageException(e.Errors[0] + more);
+            throw new UsageException(string.Join("\nlinnet: ", e.Errors));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -34,8 +34,7 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
         LabNet net = new(network, lab);
         await using LiveView? live = LiveView.Start(options.Watch, terminal, network, net.Cables, "up");
         terminal = live?.Terminal ?? terminal;
-        if (options.Policy != null)
-            RunSupport.Restrict(network, options.Policy, terminal);
+        using Refusals? refusals = Refusals.Enforce(network, options.Policy, terminal, showHost: true);
         net.Cables.Happened += Say;
         await using LinkServer? links = LinkServer.Start(new LinkControl(net.Cables), LinkFolder.Default);
         await using Gateway gateway = new(net.Gateway, net.Names, lab.Egress);
@@ -47,7 +46,7 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
         {
             foreach (LabPort port in lab.Publish)
                 ports.Add(port.Address.Open(net.Gateway, net.Hosts[port.Host].Address));
-            using Supervisor supervisor = new() { Observer = tracing?.Calls };
+            using Supervisor supervisor = new() { Observer = tracing?.Calls, StopsData = refusals?.AsksAboutData == true };
             live?.Follow(supervisor, over);
             Task<int> main = RunProgramsAsync(supervisor, net, over.Token);
             Task events = PlayAsync(net, over.Token);
@@ -64,7 +63,7 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
             foreach (IPublishedPort port in ports)
                 await port.DisposeAsync();
             if (options.Report)
-                RunSupport.Report(network, terminal);
+                Lacks.Report(network, terminal, showHost: true);
         }
     }
 
@@ -116,6 +115,7 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
             {
                 FileName = host.Run[0],
                 Arguments = [.. host.Run.Skip(1)],
+                StopsData = supervisor.StopsData,
                 Environment = variables,
                 Descriptors = new Dictionary<int, int> { [0] = (int)nothing.SafeFileHandle.DangerousGetHandle(), [1] = end, [2] = end },
             });

@@ -40,8 +40,7 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
         await using LinkServer? links = LinkServer.Start(new LinkControl(cables), LinkFolder.Default);
         await using LiveView? live = LiveView.Start(options.Common.Watch, terminal, network, cables, $"run {string.Join(' ', options.Program)}");
         terminal = live?.Terminal ?? terminal;
-        if (options.Common.Policy != null)
-            RunSupport.Restrict(network, options.Common.Policy, terminal);
+        using Refusals? refusals = Refusals.Enforce(network, options.Common.Policy, terminal, showHost: false);
         NameTable names = new();
         names.Add(host.Name, host.Address);
         await using Gateway gateway = new(outside, names, options.Egress);
@@ -52,11 +51,11 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
         {
             foreach (PublishedAddress published in options.Publish)
                 ports.Add(published.Open(outside, host.Address));
-            using Supervisor supervisor = new() { Observer = tracing?.Calls };
+            using Supervisor supervisor = new() { Observer = tracing?.Calls, StopsData = refusals?.AsksAboutData == true };
             int status = await RunAsync(supervisor, host, live);
             await new Draining(network, supervisor, gateway, ports).RunAsync(RunSupport.Patience);
             if (options.Common.Report)
-                RunSupport.Report(network, terminal);
+                Lacks.Report(network, terminal, showHost: false);
             return status;
         }
         finally
@@ -77,6 +76,7 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
             {
                 FileName = options.Program[0],
                 Arguments = options.Program[1..],
+                StopsData = supervisor.StopsData,
                 Environment = RunSupport.Variables(),
                 Descriptors = descriptors,
             });

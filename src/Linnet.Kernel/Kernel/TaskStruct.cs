@@ -36,6 +36,14 @@ public sealed class TaskStruct
     /// <summary>The task's number, unique in its PID namespace.</summary>
     public int Pid { get; }
 
+    /// <summary>The process that the task stands for where it is another kernel's, by its number there; 0 for none.</summary>
+    public int PidOutside { get; set; }
+
+    /// <summary>
+    /// Whether it is no program's, but makes calls for the machine itself (<c>PF_KTHREAD</c>); what it starts is a program's again.
+    /// </summary>
+    public bool IsKthread { get; set; }
+
     /// <summary>The program's name, at most 15 characters.</summary>
     public string Comm { get; set; }
 

@@ -1,6 +1,6 @@
 namespace Linnet.Kernel.Security;
 
-/// <summary>A policy file does not say what it should; the message has a line for each error, as <c>FILE:LINE: what</c>.</summary>
+/// <summary>A policy file does not say what it should; the message has a line for each error, as <c>FILE:LINE:COLUMN: what</c>.</summary>
 /// <param name="errors">One line for each error.</param>
 public sealed class PolicySyntaxException(IReadOnlyList<string> errors) : FormatException(string.Join('\n', errors))
 {
@@ -30,7 +30,22 @@ public sealed class Policy
     /// <summary>What decides when no rule matches.</summary>
     public PolicyRule Default { get; }
 
-    /// <summary>The operations that could be refused; others need no look at the rules.</summary>
+    /// <summary>Whether something of an operation may be refused, to whomever.</summary>
+    /// <param name="operations">The operations; of several, any.</param>
+    public bool CanRefuse(PolicyOperation operations)
+    {
+        foreach (PolicyRule rule in Rules)
+        {
+            if (!rule.Allows && (rule.Operations & operations) != 0)
+                return true;
+            if (rule.Allows && rule.MatchesAll)
+                operations &= ~rule.Operations;
+        }
+
+        return !Default.Allows && operations != PolicyOperation.None;
+    }
+
+    /// <summary>The operations that rules speak of; others need no look at them.</summary>
     internal PolicyOperation Mentioned { get; }
 
     /// <summary>Reads a policy.</summary>

@@ -15,14 +15,15 @@ public readonly record struct PolicyRefusal(PolicyRequest Request, PolicyRule Ru
     {
         string address = Request.Address == null ? "" : $" {new IPEndPoint(Request.Address, Request.Port)}";
         string operation = Request.Operation.ToString().ToLowerInvariant();
-        return $"policy: {Request.Task.Comm}[{Request.Task.Pid}] may not {operation}{address}"
-            + $" (family {Request.Family} type {Request.Type} protocol {Request.Protocol}): {Rule.Name}";
+        int pid = Request.Task.PidOutside != 0 ? Request.Task.PidOutside : Request.Task.Pid;
+        string kind = PolicyWords.Describe(Request.Family, Request.Type, Request.Protocol);
+        return $"policy: {Request.Task.Comm}[{pid}] may not {operation}{address} ({kind}): {Rule.Name}";
     }
 }
 
 /// <summary>
-/// The security module that enforces a <see cref="Policy"/> on the sockets of tasks. The kernel's own sockets are not
-/// asked about. A policy can be replaced while the machine runs; sockets that exist are held to the new one.
+/// The security module that enforces a <see cref="Policy"/> on the sockets of tasks. The kernel's own sockets, and what its
+/// own tasks do (<see cref="TaskStruct.IsKthread"/>), are not asked about. A policy can be replaced while the machine runs; sockets that exist are held to the new one.
 /// </summary>
 /// <remarks>
 /// Rules see, as address and port: for bind the address to take, for connect the destination, for listen and accept the
@@ -89,7 +90,7 @@ public sealed class PolicyModule(Policy policy) : SecurityModule
     private int Decide(PolicyOperation operation, int family, int type, int protocol, ReadOnlySpan<byte> address)
     {
         Policy current = Policy;
-        if ((current.Mentioned & operation) == 0 || Cpu.This.Task is not { } task)
+        if ((current.Mentioned & operation) == 0 || Cpu.This.Task is not { IsKthread: false } task)
             return 0;
         IPAddress? ip = Parse(address, out int port);
         PolicyRequest request = new(task, operation, family, type, protocol, ip, port);

@@ -7,47 +7,11 @@ namespace Linnet.Kernel.Security;
 /// <summary>Reads policy files: a line is a verdict followed by what it applies to.</summary>
 internal sealed class PolicyParser(string fileName)
 {
-    private static readonly Dictionary<string, int> FamilyNames = new(StringComparer.Ordinal)
-    {
-        ["unix"] = AF_UNIX,
-        ["inet"] = AF_INET,
-        ["inet6"] = AF_INET6,
-        ["netlink"] = AF_NETLINK,
-        ["packet"] = AF_PACKET,
-        ["vsock"] = AF_VSOCK,
-    };
+    // The longest name that a task has.
+    private const int LongestComm = 15;
 
-    private static readonly Dictionary<string, int> TypeNames = new(StringComparer.Ordinal)
-    {
-        ["stream"] = SOCK_STREAM,
-        ["dgram"] = SOCK_DGRAM,
-        ["raw"] = SOCK_RAW,
-        ["seqpacket"] = SOCK_SEQPACKET,
-        ["rdm"] = SOCK_RDM,
-    };
-
-    private static readonly Dictionary<string, int> ProtocolNames = new(StringComparer.Ordinal)
-    {
-        ["icmp"] = IPPROTO_ICMP,
-        ["tcp"] = IPPROTO_TCP,
-        ["udp"] = IPPROTO_UDP,
-        ["icmpv6"] = IPPROTO_ICMPV6,
-        ["sctp"] = IPPROTO_SCTP,
-        ["udplite"] = IPPROTO_UDPLITE,
-        ["mptcp"] = IPPROTO_MPTCP,
-    };
-
-    private static readonly Dictionary<string, PolicyOperation> OperationNames = new(StringComparer.Ordinal)
-    {
-        ["create"] = PolicyOperation.Create,
-        ["bind"] = PolicyOperation.Bind,
-        ["connect"] = PolicyOperation.Connect,
-        ["listen"] = PolicyOperation.Listen,
-        ["accept"] = PolicyOperation.Accept,
-        ["send"] = PolicyOperation.Send,
-        ["receive"] = PolicyOperation.Receive,
-        ["all"] = PolicyOperation.All,
-    };
+    // Nothing else has an address when it is asked for.
+    private const PolicyOperation Addressless = PolicyOperation.Create;
 
     private readonly List<string> errors = [];
     private readonly List<PolicyRule> rules = [];
@@ -60,9 +24,9 @@ internal sealed class PolicyParser(string fileName)
         foreach (string raw in text.Split('\n'))
         {
             line++;
-            string content = raw.Split('#', 2)[0].Trim();
-            if (content.Length > 0)
-                ParseLine(content.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+            List<Word> words = Split(raw.Split('#', 2)[0]);
+            if (words.Count > 0)
+                ParseLine(words);
         }
 
         if (errors.Count > 0)
@@ -70,78 +34,125 @@ internal sealed class PolicyParser(string fileName)
         return new Policy(rules, fallback ?? new PolicyRule { Name = "default", Line = 0, Allows = true });
     }
 
-    private void ParseLine(string[] words)
+    private static List<Word> Split(string content)
     {
-        switch (words[0])
+        List<Word> words = [];
+        for (int i = 0; i < content.Length; i++)
+        {
+            if (char.IsWhiteSpace(content[i]))
+                continue;
+            int start = i;
+            while (i < content.Length && !char.IsWhiteSpace(content[i]))
+                i++;
+            words.Add(new Word(content[start..i], start + 1));
+        }
+
+        return words;
+    }
+
+    private void ParseLine(List<Word> words)
+    {
+        switch (words[0].Text)
         {
             case "default":
                 ParseDefault(words);
                 break;
             case "allow" or "deny":
-                ParseRule(words[0] == "allow", words.AsSpan(1));
+                ParseRule(words[0].Text == "allow", words.Skip(1));
                 break;
             default:
-                Error($"a line begins with allow, deny or default, not with '{words[0]}'");
+                Error(words[0], $"a line begins with allow, deny or default, not with '{words[0].Text}'");
                 break;
         }
     }
 
-    private void ParseDefault(string[] words)
+    private void ParseDefault(List<Word> words)
     {
         if (fallback != null)
-            Error($"there is a default already, in line {fallback.Line}");
+            Error(words[0], $"there is a default already, in line {fallback.Line}");
         int errno = EACCES;
-        bool valid = words.Length is 2 or 3 && words[1] is "allow" or "deny";
-        if (valid && words.Length == 3)
-            valid = words[1] == "deny" && words[2].StartsWith("errno=", StringComparison.Ordinal) && TryErrno(words[2][6..], out errno);
+        string verdict = words.Count > 1 ? words[1].Text : "";
+        bool valid = words.Count is 2 or 3 && verdict is "allow" or "deny";
+        if (valid && words.Count == 3)
+            valid = verdict == "deny" && words[2].Text.StartsWith("errno=", StringComparison.Ordinal) && TryErrno(words[2].Text[6..], out errno);
         if (!valid)
-            Error("expected 'default allow' or 'default deny [errno=NAME]'");
-        fallback = new PolicyRule { Name = "default", Line = line, Allows = words.Length > 1 && words[1] == "allow", Errno = errno };
+            Error(words[^1], "expected 'default allow' or 'default deny [errno=NAME]'");
+        fallback = new PolicyRule { Name = $"default ({fileName}:{line})", Line = line, Allows = verdict == "allow", Errno = errno };
     }
 
-    private void ParseRule(bool allows, ReadOnlySpan<string> words)
+    private void ParseRule(bool allows, IEnumerable<Word> words)
     {
-        Dictionary<string, string> fields = new(StringComparer.Ordinal);
-        foreach (string word in words)
+        Dictionary<string, Word> fields = new(StringComparer.Ordinal);
+        Dictionary<string, Word> given = new(StringComparer.Ordinal);
+        foreach (Word word in words)
         {
-            int equals = word.IndexOf('=', StringComparison.Ordinal);
-            if (equals <= 0 || equals == word.Length - 1)
-                Error($"expected key=value, not '{word}'");
-            else if (!fields.TryAdd(word[..equals], word[(equals + 1)..]))
-                Error($"{word[..equals]} is given twice; several values are written with commas between them");
+            int equals = word.Text.IndexOf('=', StringComparison.Ordinal);
+            if (equals <= 0 || equals == word.Text.Length - 1)
+                Error(word, $"expected key=value, not '{word.Text}'");
+            else if (!fields.TryAdd(word.Text[..equals], word.From(equals + 1)))
+                Error(word, $"{word.Text[..equals]} is given twice; several values are written with commas between them");
+            else
+                given[word.Text[..equals]] = word;
         }
 
         PolicyRule rule = new()
         {
             Line = line,
             Allows = allows,
-            Name = Take(fields, "name") ?? $"{fileName}:{line}",
+            Name = Take(fields, "name")?.Text ?? $"{fileName}:{line}",
             Errno = ParseErrno(Take(fields, "errno"), allows),
-            Programs = Take(fields, "program")?.Split(','),
-            Paths = Take(fields, "path")?.Split(','),
-            Families = Numbers(Take(fields, "family"), "family", FamilyNames, NPROTO - 1),
-            Types = Numbers(Take(fields, "type"), "type", TypeNames, SOCK_MAX - 1),
-            Protocols = Numbers(Take(fields, "protocol"), "protocol", ProtocolNames, IPPROTO_MAX - 1),
+            Hosts = Take(fields, "host")?.Text.Split(','),
+            Programs = Programs(Take(fields, "program")),
+            Paths = Take(fields, "path")?.Text.Split(','),
+            Families = Numbers(Take(fields, "family"), "family", PolicyWords.Families, NPROTO - 1),
+            Types = Numbers(Take(fields, "type"), "type", PolicyWords.Types, SOCK_MAX - 1),
+            Protocols = Numbers(Take(fields, "protocol"), "protocol", PolicyWords.Protocols, IPPROTO_MAX - 1),
             Addresses = Prefixes(Take(fields, "address")),
             Ports = PortRanges(Take(fields, "port")),
             Operations = ParseOperations(Take(fields, "operation")),
         };
         foreach (string unknown in fields.Keys)
-            Error($"unknown key '{unknown}'; known are program, path, family, type, protocol, address, port, operation, errno, name");
+        {
+            Error(given[unknown], $"unknown key '{unknown}'; known are host, program, path, family, type, protocol, address, port,"
+                + " operation, errno, name");
+        }
+
+        if (rule.Addresses != null || rule.Ports != null)
+            CheckAddressed(rule, given);
         rules.Add(rule);
     }
 
-    private static string? Take(Dictionary<string, string> fields, string key) =>
-        fields.Remove(key, out string? value) ? value : null;
-
-    private int ParseErrno(string? text, bool allows)
+    // A rule that can never match is not what was meant.
+    private void CheckAddressed(PolicyRule rule, Dictionary<string, Word> given)
     {
-        if (text == null)
+        if ((rule.Operations & ~Addressless) == PolicyOperation.None && given.TryGetValue("operation", out Word operation))
+            Error(operation, "a socket has no address or port when it is made; write operation=bind or operation=connect");
+    }
+
+    private static Word? Take(Dictionary<string, Word> fields, string key) =>
+        fields.Remove(key, out Word value) ? value : null;
+
+    private string[]? Programs(Word? value)
+    {
+        if (value == null)
+            return null;
+        foreach (Word part in value.Value.Parts())
+        {
+            if (part.Text.Length > LongestComm && !part.Text.Contains('*', StringComparison.Ordinal))
+                Error(part, $"'{part.Text}' is longer than a program's name, which has {LongestComm} characters; write '{part.Text[..LongestComm]}', or path=");
+        }
+
+        return value.Value.Text.Split(',');
+    }
+
+    private int ParseErrno(Word? value, bool allows)
+    {
+        if (value is not { } word)
             return EACCES;
         if (allows)
-            Error("errno belongs to deny: what is allowed has none");
-        if (!TryErrno(text, out int errno))
-            Error($"'{text}' is no errno; use a name like EPERM");
+            Error(word, "errno belongs to deny: what is allowed has none");
+        if (!TryErrno(word.Text, out int errno))
+            Error(word, $"'{word.Text}' is no errno; use a name like EPERM");
         return errno;
     }
 
@@ -165,35 +176,35 @@ internal sealed class PolicyParser(string fileName)
         return false;
     }
 
-    private int[]? Numbers(string? text, string key, Dictionary<string, int> names, int largest)
+    private int[]? Numbers(Word? value, string key, Dictionary<string, int> names, int largest)
     {
-        if (text == null)
+        if (value == null)
             return null;
         List<int> numbers = [];
-        foreach (string part in text.Split(','))
+        foreach (Word part in value.Value.Parts())
         {
-            if (names.TryGetValue(part, out int number))
+            if (names.TryGetValue(part.Text, out int number))
                 numbers.Add(number);
-            else if (int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number <= largest)
+            else if (int.TryParse(part.Text, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number <= largest)
                 numbers.Add(number);
             else
-                Error($"'{part}' is no {key}; use a number up to {largest} or one of {string.Join(", ", names.Keys)}");
+                Error(part, $"'{part.Text}' is no {key}; use a number up to {largest} or one of {string.Join(", ", names.Keys)}");
         }
 
         return [.. numbers];
     }
 
-    private AddressPrefix[]? Prefixes(string? text)
+    private AddressPrefix[]? Prefixes(Word? value)
     {
-        if (text == null)
+        if (value == null)
             return null;
         List<AddressPrefix> prefixes = [];
-        foreach (string part in text.Split(','))
+        foreach (Word part in value.Value.Parts())
         {
-            if (TryPrefix(part, out AddressPrefix prefix))
+            if (TryPrefix(part.Text, out AddressPrefix prefix))
                 prefixes.Add(prefix);
             else
-                Error($"'{part}' is no address or prefix; write 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32, with no bits beyond the prefix");
+                Error(part, $"'{part.Text}' is no address or prefix; write 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32, with no bits beyond the prefix");
         }
 
         return [.. prefixes];
@@ -233,18 +244,18 @@ internal sealed class PolicyParser(string fileName)
         return false;
     }
 
-    private (int First, int Last)[]? PortRanges(string? text)
+    private (int First, int Last)[]? PortRanges(Word? value)
     {
-        if (text == null)
+        if (value == null)
             return null;
         List<(int First, int Last)> ranges = [];
-        foreach (string part in text.Split(','))
+        foreach (Word part in value.Value.Parts())
         {
-            string[] ends = part.Split('-', 2);
+            string[] ends = part.Text.Split('-', 2);
             if (TryPort(ends[0], out int first) && TryPort(ends[^1], out int last) && first <= last)
                 ranges.Add((first, last));
             else
-                Error($"'{part}' is no port or range of ports; write 80 or 8000-8999, up to 65535");
+                Error(part, $"'{part.Text}' is no port or range of ports; write 80 or 8000-8999, up to 65535");
         }
 
         return [.. ranges];
@@ -253,21 +264,37 @@ internal sealed class PolicyParser(string fileName)
     private static bool TryPort(string text, out int port) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port <= ushort.MaxValue;
 
-    private PolicyOperation ParseOperations(string? text)
+    private PolicyOperation ParseOperations(Word? value)
     {
-        if (text == null)
+        if (value == null)
             return PolicyOperation.All;
         PolicyOperation operations = PolicyOperation.None;
-        foreach (string part in text.Split(','))
+        foreach (Word part in value.Value.Parts())
         {
-            if (OperationNames.TryGetValue(part, out PolicyOperation operation))
+            if (PolicyWords.Operations.TryGetValue(part.Text, out PolicyOperation operation))
                 operations |= operation;
             else
-                Error($"'{part}' is no operation; use one of {string.Join(", ", OperationNames.Keys)}");
+                Error(part, $"'{part.Text}' is no operation; use one of {string.Join(", ", PolicyWords.Operations.Keys)}");
         }
 
         return operations;
     }
 
-    private void Error(string message) => errors.Add($"{fileName}:{line}: {message}");
+    private void Error(Word word, string message) => errors.Add($"{fileName}:{line}:{word.Column}: {message}");
+
+    // A piece of a line, and where it begins, from 1.
+    private readonly record struct Word(string Text, int Column)
+    {
+        public Word From(int start) => new(Text[start..], Column + start);
+
+        public IEnumerable<Word> Parts()
+        {
+            int start = 0;
+            foreach (string part in Text.Split(','))
+            {
+                yield return new Word(part, Column + start);
+                start += part.Length + 1;
+            }
+        }
+    }
 }

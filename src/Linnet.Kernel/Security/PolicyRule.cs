@@ -43,7 +43,11 @@ public enum PolicyOperation
 /// <param name="Address">The address that is asked for, or null where there is none.</param>
 /// <param name="Port">Its port.</param>
 public readonly record struct PolicyRequest(
-    TaskStruct Task, PolicyOperation Operation, int Family, int Type, int Protocol, IPAddress? Address, int Port);
+    TaskStruct Task, PolicyOperation Operation, int Family, int Type, int Protocol, IPAddress? Address, int Port)
+{
+    /// <summary>The name of the host that the task runs on, as <c>uname -n</c> tells it.</summary>
+    public string Host => Task.Nsproxy.UtsNs.NodeName;
+}
 
 /// <summary>A set of addresses that begin with the same bits.</summary>
 /// <param name="Address">The first of them.</param>
@@ -88,6 +92,9 @@ public sealed class PolicyRule
     /// <summary>Positive errno of a refusal.</summary>
     public int Errno { get; init; } = EACCES;
 
+    /// <summary>Patterns of the host's name, or null for any.</summary>
+    public string[]? Hosts { get; init; }
+
     /// <summary>Patterns of the program's name, or null for any.</summary>
     public string[]? Programs { get; init; }
 
@@ -115,6 +122,11 @@ public sealed class PolicyRule
     /// <summary>How many requests the rule decided.</summary>
     public long Hits => Interlocked.Read(ref hits);
 
+    /// <summary>Whether the rule decides on its operations whoever asks and whatever for.</summary>
+    internal bool MatchesAll =>
+        Hosts == null && Programs == null && Paths == null && Families == null && Types == null && Protocols == null
+        && Addresses == null && Ports == null;
+
     /// <summary>Whether the rule decides on <paramref name="request"/>.</summary>
     public bool Matches(in PolicyRequest request)
     {
@@ -126,7 +138,7 @@ public sealed class PolicyRule
             return false;
         if (Ports != null && (request.Address == null || !IsIn(Ports, request.Port)))
             return false;
-        return IsLike(Programs, request.Task.Comm) && IsLike(Paths, request.Task.ExePath);
+        return IsLike(Hosts, request.Host) && IsLike(Programs, request.Task.Comm) && IsLike(Paths, request.Task.ExePath);
     }
 
     internal void Count() => Interlocked.Increment(ref hits);

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Linnet.Kernel;
 using static Linnet.Linux.Native;
 
 namespace Linnet.Linux;
@@ -100,6 +101,8 @@ internal sealed unsafe class DatagramShadow(Supervisor supervisor, Syscalls owne
     /// <inheritdoc/>
     protected override void Carry()
     {
+        // What Linnet lacks of netlink is what the program asked for.
+        using UnsupportedRequests.ActingScope scope = UnsupportedRequests.ActFor(LastSeen.Process?.Task);
         Flush();
         if (IsClosed)
             return;

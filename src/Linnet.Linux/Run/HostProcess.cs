@@ -23,6 +23,7 @@ internal sealed unsafe class HostProcess
         Task = task;
         Memory = new RemoteMemory(tgid);
         task.Mm = Memory;
+        task.PidOutside = tgid;
         task.SignalSent = Deliver;
         task.IsForeignNetNs = IsNetNs;
         ReadProgram();

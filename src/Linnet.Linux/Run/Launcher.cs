@@ -64,7 +64,7 @@ internal sealed class Launcher : IDisposable
         try
         {
             spawning = new Spawning(start);
-            listener = SeccompListener.Install(SeccompFilter.Build());
+            listener = SeccompListener.Install(SeccompFilter.Build(start.StopsData));
         }
         catch (Exception e)
         {
@@ -140,6 +140,9 @@ internal sealed class ProgramStart
 
     /// <summary>Where it starts; where this process is when not given.</summary>
     public string? WorkingDirectory { get; init; }
+
+    /// <summary>Whether calls stop that do no more than move data, so that security modules are asked about each.</summary>
+    public bool StopsData { get; init; }
 
     /// <summary>Its descriptors that are not this process's own 0, 1 and 2: number there, descriptor here.</summary>
     public IReadOnlyDictionary<int, int> Descriptors { get; init; } = new Dictionary<int, int>();

@@ -4,7 +4,8 @@ namespace Linnet.Linux;
 
 /// <summary>
 /// The filter that a program runs under: which of its system calls stop until the supervisor answers them. Calls that the
-/// program's descriptor itself can serve (read, write, poll, send and receive without addresses) never stop.
+/// program's descriptor itself can serve (read, write, poll, send and receive without addresses) stop only where security modules
+/// are to be asked about data.
 /// </summary>
 internal static class SeccompFilter
 {
@@ -27,7 +28,6 @@ internal static class SeccompFilter
     private const uint Notify = 0x7fc00000;
     private const uint RefuseWith = 0x00050000;
 
-    private const int NrIoUringSetup = 425;
     private const int SocketIoctls = 0x8900;
 
     // A pair of Unix sockets does with these flags what TCP and UDP do.
@@ -39,13 +39,23 @@ internal static class SeccompFilter
         __NR_connect, __NR_accept, __NR_accept4, __NR_bind, __NR_listen, __NR_getsockname, __NR_getpeername,
         __NR_setsockopt, __NR_getsockopt, __NR_shutdown, __NR_sendmsg, __NR_recvmsg, __NR_sendmmsg, __NR_recvmmsg,
         __NR_execve, __NR_execveat, __NR_creat, __NR_openat2,
+
+        // What asks for sockets by shared memory cannot be seen here; it is refused, and told of.
+        __NR_io_uring_setup,
+    ];
+
+    // What moves the data of a descriptor, whatever that is.
+    private static readonly int[] DataCalls =
+    [
+        __NR_read, __NR_write, __NR_readv, __NR_writev, __NR_preadv2, __NR_pwritev2, __NR_sendfile, __NR_splice, __NR_sendto, __NR_recvfrom,
     ];
 
     // The socket calls that programs of the 32-bit interface have: socketcall, and those of their own numbers.
     private static readonly int[] RefusedOfI386 = [102, .. Enumerable.Range(359, 15)];
 
     /// <summary>Makes the program of the filter.</summary>
-    public static SockFilter[] Build()
+    /// <param name="stopsData">Whether all calls stop that move data.</param>
+    public static SockFilter[] Build(bool stopsData)
     {
         List<SockFilter> code =
         [
@@ -59,11 +69,8 @@ internal static class SeccompFilter
         code.Add(new SockFilter(LoadWord, NrOffset));
         code.Add(new SockFilter(JumpIfAtLeast, X32SyscallBit, 0, 1));
         code.Add(new SockFilter(Return, RefuseWith | ENOSYS));
-        foreach (int nr in AlwaysAsked)
+        foreach (int nr in stopsData ? [.. AlwaysAsked, .. DataCalls] : AlwaysAsked)
             AddCase(code, nr, [new SockFilter(Return, Notify)]);
-
-        // What asks for sockets by shared memory cannot be seen here.
-        AddCase(code, NrIoUringSetup, [new SockFilter(Return, RefuseWith | ENOSYS)]);
         AddCase(code, __NR_socket, AskForFamilies(AF_INET, AF_INET6, AF_PACKET, AF_NETLINK));
         AddCase(code, __NR_sendto, AskUnlessPlain(addressArgument: 4, NativeSendFlags));
         AddCase(code, __NR_recvfrom, AskUnlessPlain(addressArgument: 4, NativeReceiveFlags));

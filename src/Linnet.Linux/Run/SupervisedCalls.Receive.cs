@@ -18,6 +18,9 @@ internal sealed unsafe partial class SupervisedCalls
         (int flags, bool plain) = Shape(call, process);
         if ((flags & MSG_ERRQUEUE) != 0 || shadow.State is StreamState.Fresh or StreamState.Listening)
             return Ask(call, process, shadow);
+        int fd = (int)call.Arguments[0];
+        if (AskAboutData(call, process, shadow, fd) is var refusal and not LeftToHost)
+            return refusal;
         if ((plain && (flags & MSG_TRUNC) == 0) || (flags & MSG_OOB) != 0 || call.Nr == __NR_recvmmsg)
             return LeftToHost;
 
@@ -26,7 +29,6 @@ internal sealed unsafe partial class SupervisedCalls
         int err = receive.ReadShape();
         if (err < 0)
             return err;
-        int fd = (int)call.Arguments[0];
         bool mayWait = IsBlocking(theirs) && (flags & MSG_DONTWAIT) == 0;
         return receive.Take(theirs, mayWait) is { } result
             ? result

@@ -246,7 +246,7 @@ internal sealed unsafe partial class SupervisedCalls
     {
         (int flags, bool plain) = Shape(call, process);
         if (plain && (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR)) == 0 && shadow.State == StreamState.Connected)
-            return LeftToHost;
+            return AskAboutData(call, process, shadow, (int)call.Arguments[0]);
         SeccompCall copy = call;
         bool mayWait = IsBlocking(theirs) && (flags & MSG_DONTWAIT) == 0;
         return AskOrWait(call, process, shadow, mayWait, SO_SNDTIMEO, () =>

@@ -50,7 +50,13 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
 
         supervisor.BeginCall();
         CallMemory.OfThread.Begin();
-        long result = call.Nr == __NR_socket ? MakeSocket(call, process) : OnDescriptor(call, process);
+        long result = call.Nr switch
+        {
+            __NR_socket => MakeSocket(call, process),
+            __NR_io_uring_setup => LacksCall(call, process),
+            __NR_splice => OnSplice(call, process),
+            _ => OnDescriptor(call, process, (int)call.Arguments[0]),
+        };
         CallMemory.OfThread.End();
         if (result == LeftToHost)
             listener.Continue(call.Id);
@@ -73,9 +79,8 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             lost.Keep(process, call, result);
     }
 
-    private long OnDescriptor(in SeccompCall call, HostProcess process)
+    private long OnDescriptor(in SeccompCall call, HostProcess process, int fd)
     {
-        int fd = (int)call.Arguments[0];
         int theirs = process.Take(fd);
         if (theirs < 0)
             return theirs == -EBADF ? -EBADF : LeftToHost;
@@ -93,6 +98,7 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
                 return shadow switch
                 {
                     _ when shadow.IsClosed => -EBADF,
+                    _ when MovesData(call.Nr) => AskAboutData(call, process, shadow, fd),
                     StreamShadow stream => OnStream(call, process, stream, theirs),
                     DatagramShadow datagram => OnDatagram(call, process, datagram, theirs),
                     _ => -EBADF,

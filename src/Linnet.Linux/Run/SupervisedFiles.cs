@@ -43,7 +43,7 @@ internal sealed unsafe class SupervisedFiles(Supervisor supervisor, Host host, S
         if (err == 0 && path.IsFolder)
             err = -ENOTDIR;
         else if (err == 0 && !reads)
-            err = -EACCES;
+            err = Lacks(call, path, -EACCES, " (to write)");
         if (err == 0)
             err = Give(call, path, text, (flags & O_CLOEXEC) != 0);
         if (err < 0)
@@ -75,9 +75,14 @@ internal sealed unsafe class SupervisedFiles(Supervisor supervisor, Host host, S
         int err = path.Tree == ProcTree.Net
             ? ProcNet.Of(net.Machine).Read(net, path.Name, out text)
             : net.Sysctl.Read("net/" + path.Name, out text);
-        if (err == -ENOENT && !IsFolderOfHost(path))
-            net.Machine.Unsupported.Add(RequestKind.File, 0, text: FolderOnHost(path.Tree) + path.Name);
+        return err == -ENOENT && !IsFolderOfHost(path) ? Lacks(call, path, err) : err;
+    }
 
+    private int Lacks(in SeccompCall call, in ProcPath path, int err, string what = "")
+    {
+        HostProcess? process = supervisor.ProcessOf(call.Tid, host);
+        process?.ReadProgram();
+        host.Network.Machine.Unsupported.Add(process?.Task, RequestKind.File, 0, text: FolderOnHost(path.Tree) + path.Name + what);
         return err;
     }
 

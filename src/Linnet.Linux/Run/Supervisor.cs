@@ -52,6 +52,9 @@ internal sealed unsafe class Supervisor : IDisposable
     /// <summary>Sees the calls that programs make on Linnet, or null.</summary>
     public ICallObserver? Observer { get; init; }
 
+    /// <summary>Whether programs are to be started so that calls stop which do no more than move data (<see cref="ProgramStart.StopsData"/>).</summary>
+    public bool StopsData { get; init; }
+
     /// <summary>Whether no program has a socket.</summary>
     public bool IsIdle => byEnd.IsEmpty;
 
@@ -65,7 +68,12 @@ internal sealed unsafe class Supervisor : IDisposable
     public uint NextGeneration() => Interlocked.Increment(ref generations);
 
     /// <summary>The task that holds the sockets of a host's programs.</summary>
-    public Syscalls OwnerOn(Host host) => owners.GetOrAdd(host, static h => h.NewTask("linnet"));
+    public Syscalls OwnerOn(Host host) => owners.GetOrAdd(host, static h =>
+    {
+        Syscalls owner = h.NewTask("linnet");
+        owner.Task.IsKthread = true;
+        return owner;
+    });
 
     /// <summary>The process that a thread belongs to.</summary>
     /// <returns>Null when it is gone.</returns>

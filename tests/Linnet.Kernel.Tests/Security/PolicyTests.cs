@@ -18,6 +18,8 @@ public class PolicyTests : SocketFixture
     [InlineData("deny program=tes", false)]
     [InlineData("deny program=*x", false)]
     [InlineData("deny path=/usr/*", false)]
+    [InlineData("deny host=lin?et", true)]
+    [InlineData("deny host=web,db*", false)]
     [InlineData("deny family=inet", true)]
     [InlineData("deny family=2", true)]
     [InlineData("deny family=inet6,unix", false)]
@@ -51,9 +53,22 @@ public class PolicyTests : SocketFixture
         PolicyRule second = policy.Decide(Request(PolicyOperation.Connect, "10.0.0.1", 81));
         Assert.Equal(("high", 4, EACCES), (second.Name, second.Line, second.Errno));
         PolicyRule last = policy.Decide(Request(PolicyOperation.Connect, "10.0.0.1", 91));
-        Assert.Equal(("default", EPERM), (last.Name, last.Errno));
+        Assert.Equal(("default (policy:3)", EPERM), (last.Name, last.Errno));
         Assert.Equal([1L, 1L], policy.Rules.Select(rule => rule.Hits));
     }
+
+    [Theory]
+    [InlineData("deny operation=send port=80", true)]
+    [InlineData("deny program=curl", true)]
+    [InlineData("default deny", true)]
+    [InlineData("allow program=curl\ndefault deny", true)]
+    [InlineData("allow operation=send\ndefault deny", false)]
+    [InlineData("allow operation=send port=80\ndefault deny", true)]
+    [InlineData("allow operation=send,receive\ndeny operation=send", false)]
+    [InlineData("deny operation=connect,bind", false)]
+    [InlineData("", false)]
+    public void A_policy_knows_what_it_may_refuse(string text, bool refuses) =>
+        Assert.Equal(refuses, Policy.Parse(text).CanRefuse(PolicyOperation.Send));
 
     [Fact]
     public void Rules_with_an_address_match_no_operation_without_one()
@@ -70,31 +85,34 @@ public class PolicyTests : SocketFixture
     }
 
     [Theory]
-    [InlineData("permit", "a line begins with allow, deny or default, not with 'permit'")]
-    [InlineData("deny port", "expected key=value, not 'port'")]
-    [InlineData("deny port=", "expected key=value, not 'port='")]
-    [InlineData("deny prot=tcp", "unknown key 'prot'")]
-    [InlineData("deny port=80 port=81", "port is given twice")]
-    [InlineData("deny port=80-79", "'80-79' is no port")]
-    [InlineData("deny port=65536", "'65536' is no port")]
-    [InlineData("deny port=-1", "'-1' is no port")]
-    [InlineData("deny address=10.0.0.1/8", "'10.0.0.1/8' is no address")]
-    [InlineData("deny address=10.1/16", "'10.1/16' is no address")]
-    [InlineData("deny address=10.0.0.0/33", "'10.0.0.0/33' is no address")]
-    [InlineData("deny address=example.org", "'example.org' is no address")]
-    [InlineData("deny family=ipv4", "'ipv4' is no family")]
-    [InlineData("deny type=99", "'99' is no type")]
-    [InlineData("deny protocol=http", "'http' is no protocol")]
-    [InlineData("deny operation=open", "'open' is no operation")]
-    [InlineData("deny errno=EFOO", "'EFOO' is no errno")]
-    [InlineData("deny errno=0", "'0' is no errno")]
-    [InlineData("allow errno=EPERM", "errno belongs to deny")]
-    [InlineData("default maybe", "expected 'default allow'")]
-    [InlineData("default allow errno=EPERM", "expected 'default allow'")]
-    public void Errors_name_the_line(string line, string message)
+    [InlineData(1, "permit", "a line begins with allow, deny or default, not with 'permit'")]
+    [InlineData(6, "deny port", "expected key=value, not 'port'")]
+    [InlineData(6, "deny port=", "expected key=value, not 'port='")]
+    [InlineData(6, "deny prot=tcp", "unknown key 'prot'")]
+    [InlineData(14, "deny port=80 port=81", "port is given twice")]
+    [InlineData(11, "deny port=80-79", "'80-79' is no port")]
+    [InlineData(11, "deny port=65536", "'65536' is no port")]
+    [InlineData(11, "deny port=-1", "'-1' is no port")]
+    [InlineData(14, "deny address=10.0.0.1/8", "'10.0.0.1/8' is no address")]
+    [InlineData(14, "deny address=10.1/16", "'10.1/16' is no address")]
+    [InlineData(14, "deny address=10.0.0.0/33", "'10.0.0.0/33' is no address")]
+    [InlineData(14, "deny address=example.org", "'example.org' is no address")]
+    [InlineData(13, "deny family=ipv4", "'ipv4' is no family")]
+    [InlineData(11, "deny type=99", "'99' is no type")]
+    [InlineData(15, "deny protocol=http", "'http' is no protocol")]
+    [InlineData(16, "deny operation=open", "'open' is no operation")]
+    [InlineData(12, "deny errno=EFOO", "'EFOO' is no errno")]
+    [InlineData(12, "deny errno=0", "'0' is no errno")]
+    [InlineData(13, "allow errno=EPERM", "errno belongs to deny")]
+    [InlineData(9, "default maybe", "expected 'default allow'")]
+    [InlineData(18, "deny  port=80,81,x", "'x' is no port")]
+    [InlineData(14, "deny program=way-too-long-name", "'way-too-long-name' is longer than a program's name, which has 15 characters; write 'way-too-long-na'")]
+    [InlineData(6, "deny operation=create port=80", "a socket has no address or port when it is made")]
+    [InlineData(15, "default allow errno=EPERM", "expected 'default allow'")]
+    public void Errors_name_line_and_column(int column, string line, string message)
     {
         PolicySyntaxException e = Assert.Throws<PolicySyntaxException>(() => Policy.Parse($"# first\n{line}\n", "my.policy"));
-        Assert.StartsWith($"my.policy:2: {message}", Assert.Single(e.Errors), StringComparison.Ordinal);
+        Assert.StartsWith($"my.policy:2:{column}: {message}", Assert.Single(e.Errors), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -116,7 +134,7 @@ public class PolicyTests : SocketFixture
         Assert.Equal(1, module.Refused);
         Assert.Equal("no-datagrams", Assert.Single(refusals).Rule.Name);
         Assert.Contains(Test.Log, line => line.Contains($"test[{Task.Pid}] may not create", StringComparison.Ordinal)
-            && line.EndsWith("no-datagrams", StringComparison.Ordinal));
+            && line.EndsWith("dgram): no-datagrams", StringComparison.Ordinal));
         TaskStruct other = NewTask(comm: "other");
         Assert.Equal(0, CallAs(other, __NR_socket, Toy, SOCK_DGRAM, 0));
     }
@@ -161,6 +179,19 @@ public class PolicyTests : SocketFixture
         Assert.Equal(0, Linnet.Kernel.Net.Socket.SockCreateKern(Net, Toy, SOCK_STREAM, 0, out var sock));
         Linnet.Kernel.Net.Socket.SockRelease(sock!);
         Assert.Equal(0, module.Refused);
+    }
+
+    [Fact]
+    public void What_the_machine_does_itself_is_not_asked_about_but_what_programs_do_that_it_starts()
+    {
+        Enforce("default deny");
+        TaskStruct own = NewTask();
+        own.IsKthread = true;
+        Assert.Equal(0, CallAs(own, __NR_socket, Toy, SOCK_STREAM, 0));
+        using KernelEntry entry = own.Enter();
+        Assert.Equal(0, Fork.CopyProcess(own, 0, out TaskStruct? started));
+        Assert.Equal(-EACCES, CallAs(started!, __NR_socket, Toy, SOCK_STREAM, 0));
+        Fork.DoExit(started!);
     }
 
     private PolicyModule Enforce(string text)

@@ -36,6 +36,9 @@ public static class Names
     private static readonly NameTable EtherTypes = new(nameof(IfEtherH), "ETH_P_");
     private static readonly NameTable NetlinkFamilies = new(nameof(NetlinkH), "NETLINK_", to: "NETLINK_SMC");
     private static readonly NameTable RouteTypes = new(nameof(RtnetlinkH), "RTN_", to: "RTN_XRESOLVE");
+    private static readonly NameTable Syscalls = new(nameof(SyscallH), "__NR_");
+    private static readonly NameTable RouteMessages = new(nameof(RtnetlinkH), "RTM_", "RTM_NEWLINK", except: ["RTM_BASE", "RTM_MAX"]);
+    private static readonly NameTable DiagMessages = new(nameof(SockDiagH), "SOCK_DIAG_");
     private static readonly NameTable SocketCalls = new(nameof(SocketH), "SYS_");
 
     /// <summary><c>AF_INET</c>.</summary>
@@ -133,6 +136,17 @@ public static class Names
 
     /// <summary><c>RTN_LOCAL</c>.</summary>
     public static string RouteType(long value) => RouteTypes.Name(value);
+
+    /// <summary><c>recvfrom</c>: a system call of x86-64.</summary>
+    public static string Syscall(long value) => Syscalls.Find(value)?["__NR_".Length..] ?? Number(value);
+
+    /// <summary><c>RTM_GETLINK</c>: a message of one of netlink's protocols.</summary>
+    public static string NetlinkMessage(long protocol, long value) => protocol switch
+    {
+        NetlinkH.NETLINK_ROUTE => RouteMessages.Name(value),
+        NetlinkH.NETLINK_SOCK_DIAG => DiagMessages.Name(value),
+        _ => Number(value),
+    };
 
     /// <summary><c>SYS_SOCKET</c>, the number of a call in <c>socketcall</c>.</summary>
     public static string SocketCall(long value) => SocketCalls.Name(value);
