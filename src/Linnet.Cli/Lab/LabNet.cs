@@ -1,15 +1,16 @@
 using System.Net;
+using Linnet.Cli.Run;
 using Linnet.Cli.Watch;
-using Linnet.Linux;
 
 namespace Linnet.Cli.Lab;
 
 /// <summary>The hosts and cables of a lab.</summary>
-internal sealed class LabNet
+internal sealed class LabNet : ProgramNet
 {
     /// <summary>The name of the host that is the way out.</summary>
     public const string GatewayName = "gateway";
 
+    private readonly LabFile file;
     private readonly Dictionary<string, Switch> switches = [];
     private readonly Dictionary<string, uint> nextAddress = [];
 
@@ -17,7 +18,7 @@ internal sealed class LabNet
     /// <exception cref="UsageException">An address, route or netem word does not fit.</exception>
     public LabNet(Network network, LabFile lab)
     {
-        Lab = lab;
+        file = lab;
         Gateway = network.AddHost(GatewayName);
         foreach (LabNetwork net in lab.Networks)
         {
@@ -32,27 +33,25 @@ internal sealed class LabNet
             AddRoutes(host);
     }
 
-    /// <summary>What it is built from.</summary>
-    public LabFile Lab { get; }
+    /// <inheritdoc/>
+    public override bool TellsHosts => true;
 
-    /// <summary>The way out.</summary>
-    public Host Gateway { get; }
+    /// <inheritdoc/>
+    public override Host Gateway { get; }
 
-    /// <summary>The hosts by name.</summary>
-    public Dictionary<string, Host> Hosts { get; } = [];
+    /// <inheritdoc/>
+    public override bool Egress => file.Egress;
 
-    /// <summary>The hosts' cables.</summary>
-    public Cables Cables { get; } = new();
-
-    /// <summary>What names mean.</summary>
-    public NameTable Names { get; } = new();
+    /// <inheritdoc/>
+    public override IEnumerable<(PublishedAddress Address, Host Server)> Published =>
+        file.Publish.Select(port => (port.Address, Hosts[port.Host]));
 
     private Host Add(Network network, LabHost lab)
     {
         Host host = network.AddHost(lab.Name);
         foreach ((string name, IPAddress? address) in lab.Networks)
         {
-            LabNetwork net = Lab.Networks.First(other => other.Name == name);
+            LabNetwork net = file.Networks.First(other => other.Name == name);
             Link link = switches[name].Connect(host, $"{address ?? Next(net)}/{net.Subnet.PrefixLength}");
             Cables.Add(lab.Name, name, link);
             if (net.Link != null)
@@ -67,7 +66,7 @@ internal sealed class LabNet
     private void AddRoutes(LabHost lab)
     {
         Host host = Hosts[lab.Name];
-        LabNetwork first = Lab.Networks.First(net => net.Name == lab.Networks[0].Network);
+        LabNetwork first = file.Networks.First(net => net.Name == lab.Networks[0].Network);
         host.AddRoute(IPNetworkAddress.Parse("0.0.0.0/0"), first.Gateway);
         foreach (string route in lab.Routes)
         {
@@ -79,7 +78,7 @@ internal sealed class LabNet
 
     private IPAddress Next(LabNetwork net)
     {
-        HashSet<IPAddress> taken = [.. Lab.Hosts.SelectMany(host => host.Networks).Where(at => at.Address != null).Select(at => at.Address!), net.Gateway];
+        HashSet<IPAddress> taken = [.. file.Hosts.SelectMany(host => host.Networks).Where(at => at.Address != null).Select(at => at.Address!), net.Gateway];
         while (true)
         {
             IPAddress address = net.Nth(nextAddress[net.Name]++) ?? throw new UsageException($"network {net.Name} has no address left");

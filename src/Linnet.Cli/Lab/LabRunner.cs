@@ -27,52 +27,33 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
 
     /// <summary>Runs it until its main program ends.</summary>
     /// <returns>That program's exit status.</returns>
-    public async Task<int> RunAsync(CancellationToken cancellation)
+    public Task<int> RunAsync(CancellationToken cancellation) => RunSession.RunAsync(
+        terminal, options, "up", network => new LabNet(network, lab), session => RunAsync(session, cancellation));
+
+    private async Task<int> RunAsync(RunSession session, CancellationToken cancellation)
     {
-        await using FileStream? capture = CaptureFile.Open(options.Pcap);
-        using Network network = new(new NetworkOptions { Seed = options.Seed, Capture = capture });
-        LabNet net = new(network, lab);
-        await using LiveView? live = LiveView.Start(options.Watch, terminal, network, net.Cables, "up");
-        terminal = live?.Terminal ?? terminal;
-        using Refusals? refusals = Refusals.Enforce(network, options.Policy, terminal, showHost: true);
-        net.Cables.Happened += Say;
-        await using LinkServer? links = LinkServer.Start(new LinkControl(net.Cables), LinkFolder.Default);
-        await using Gateway gateway = new(net.Gateway, net.Names, lab.Egress);
-        List<IDisposable> resolvers = [.. net.Hosts.Values.Select(host => new LoopbackResolver(host, gateway))];
-        using Tracing? tracing = Tracing.Open(options, terminal, [.. net.Hosts.Values]);
-        List<IPublishedPort> ports = [];
+        terminal = session.Terminal;
+        session.Net.Cables.Happened += Say;
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        session.Live?.Follow(session.Supervisor, over);
+        Task events = PlayAsync(session.Net.Cables, over.Token);
         try
         {
-            foreach (LabPort port in lab.Publish)
-                ports.Add(port.Address.Open(net.Gateway, net.Hosts[port.Host].Address));
-            using Supervisor supervisor = new() { Observer = tracing?.Calls, StopsData = refusals?.AsksAboutData == true };
-            live?.Follow(supervisor, over);
-            Task<int> main = RunProgramsAsync(supervisor, net, over.Token);
-            Task events = PlayAsync(net, over.Token);
-            int status = await main;
-            await over.CancelAsync();
-            await events;
-            await new Draining(network, supervisor, gateway, ports).RunAsync(RunSupport.Patience);
-            return status;
+            return await RunProgramsAsync(session, over.Token);
         }
         finally
         {
             await over.CancelAsync();
-            resolvers.ForEach(resolver => resolver.Dispose());
-            foreach (IPublishedPort port in ports)
-                await port.DisposeAsync();
-            if (options.Report)
-                Lacks.Report(network, terminal, showHost: true);
+            await events;
         }
     }
 
-    private async Task<int> RunProgramsAsync(Supervisor supervisor, LabNet net, CancellationToken over)
+    private async Task<int> RunProgramsAsync(RunSession session, CancellationToken over)
     {
         try
         {
             foreach (LabHost host in lab.Hosts.Where(host => host.Run.Count > 0))
-                running[host.Name] = RunProgramAsync(supervisor, net, host, over);
+                running[host.Name] = RunProgramAsync(session, host, over);
 
             // A program that cannot be started ends the lab, whichever it is.
             List<Task<int>> others = [.. running.Values];
@@ -98,10 +79,10 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
         }
     }
 
-    private async Task<int> RunProgramAsync(Supervisor supervisor, LabNet net, LabHost host, CancellationToken over)
+    private async Task<int> RunProgramAsync(RunSession session, LabHost host, CancellationToken over)
     {
         foreach ((string server, ushort port) in host.WaitFor)
-            await WaitForAsync(net, host.Name, server, port, over);
+            await WaitForAsync(session.Net, host.Name, server, port, over);
         AnonymousPipeServerStream pipe = new(PipeDirection.In, HandleInheritability.None);
         using FileStream nothing = new("/dev/null", FileMode.Open, FileAccess.Read);
         Dictionary<string, string> variables = RunSupport.Variables();
@@ -111,11 +92,11 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
         try
         {
             int end = (int)pipe.ClientSafePipeHandle.DangerousGetHandle();
-            program = LinuxProgram.Start(supervisor, net.Hosts[host.Name], new ProgramStart
+            program = LinuxProgram.Start(session.Supervisor, session.Net.Hosts[host.Name], new ProgramStart
             {
                 FileName = host.Run[0],
                 Arguments = [.. host.Run.Skip(1)],
-                StopsData = supervisor.StopsData,
+                StopsData = session.Supervisor.StopsData,
                 Environment = variables,
                 Descriptors = new Dictionary<int, int> { [0] = (int)nothing.SafeFileHandle.DangerousGetHandle(), [1] = end, [2] = end },
             });
@@ -159,7 +140,7 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
         Say(happening.Target, happening.Link == null ? what : $"{what}: {happening.Link}", Ink.Faint);
     }
 
-    private async Task WaitForAsync(LabNet net, string from, string server, ushort port, CancellationToken over)
+    private async Task WaitForAsync(ProgramNet net, string from, string server, ushort port, CancellationToken over)
     {
         while (true)
         {
@@ -177,7 +158,7 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
         }
     }
 
-    private async Task PlayAsync(LabNet net, CancellationToken over)
+    private async Task PlayAsync(Cables cables, CancellationToken over)
     {
         long start = Environment.TickCount64;
         try
@@ -187,7 +168,7 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
                 TimeSpan left = happening.At - TimeSpan.FromMilliseconds(Environment.TickCount64 - start);
                 if (left > TimeSpan.Zero)
                     await Task.Delay(left, over);
-                net.Cables.Apply(happening);
+                cables.Apply(happening);
             }
         }
         catch (OperationCanceledException)

@@ -1,10 +1,5 @@
 using System.ComponentModel;
-using System.Net;
-using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using Linnet.Cli.Commands;
-using Linnet.Cli.Watch;
-using Linnet.Diagnostics;
 using Linnet.Linux;
 using static Linnet.Kernel.Uapi.Errno;
 using static Linnet.Kernel.Uapi.SignalH;
@@ -16,81 +11,41 @@ namespace Linnet.Cli.Run;
 /// <param name="options">What was asked for.</param>
 internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
 {
-    // As slirp and its kin have it.
-    private const string HostAddress = "10.0.2.15/24";
-    private const string GatewayAddress = "10.0.2.2/24";
-
     // As shells have it.
     private const int NotFound = 127;
     private const int NotExecutable = 126;
 
     /// <summary>Runs the program until it and all that it started have ended.</summary>
     /// <returns>Its exit status.</returns>
-    public async Task<int> RunAsync()
-    {
-        await using FileStream? capture = CaptureFile.Open(options.Common.Pcap);
-        using Network network = new(new NetworkOptions { Seed = options.Common.Seed, Capture = capture });
-        Host host = network.AddHost("linnet"), outside = network.AddHost("gateway");
-        Link link = network.Connect(host, HostAddress, outside, GatewayAddress);
-        host.AddRoute(IPNetworkAddress.Parse("0.0.0.0/0"), outside.Address);
-        Cables cables = new();
-        cables.Add(host.Name, outside.Name, link);
-        if (options.Link != null)
-            Cable.Impair(link, options.Link, "--link");
-        await using LinkServer? links = LinkServer.Start(new LinkControl(cables), LinkFolder.Default);
-        await using LiveView? live = LiveView.Start(options.Common.Watch, terminal, network, cables, $"run {string.Join(' ', options.Program)}");
-        terminal = live?.Terminal ?? terminal;
-        using Refusals? refusals = Refusals.Enforce(network, options.Common.Policy, terminal, showHost: false);
-        NameTable names = new();
-        names.Add(host.Name, host.Address);
-        await using Gateway gateway = new(outside, names, options.Egress);
-        using LoopbackResolver resolver = new(host, gateway);
-        using Tracing? tracing = Tracing.Open(options.Common, terminal, [host]);
-        List<IPublishedPort> ports = [];
-        try
-        {
-            foreach (PublishedAddress published in options.Publish)
-                ports.Add(published.Open(outside, host.Address));
-            using Supervisor supervisor = new() { Observer = tracing?.Calls, StopsData = refusals?.AsksAboutData == true };
-            int status = await RunAsync(supervisor, host, live);
-            await new Draining(network, supervisor, gateway, ports).RunAsync(RunSupport.Patience);
-            if (options.Common.Report)
-                Lacks.Report(network, terminal, showHost: false);
-            return status;
-        }
-        finally
-        {
-            foreach (IPublishedPort port in ports)
-                await port.DisposeAsync();
-        }
-    }
+    public Task<int> RunAsync() => RunSession.RunAsync(
+        terminal, options.Common, $"run {string.Join(' ', options.Program)}", network => new SingleNet(network, options), RunAsync);
 
-    private async Task<int> RunAsync(Supervisor supervisor, Host host, LiveView? live)
+    private async Task<int> RunAsync(RunSession session)
     {
-        IReadOnlyDictionary<int, int> descriptors = live?.Collect() ?? new Dictionary<int, int>();
+        IReadOnlyDictionary<int, int> descriptors = session.Live?.Collect() ?? new Dictionary<int, int>();
         using SignalForwarding forwarding = new();
         LinuxProgram program;
         try
         {
-            program = LinuxProgram.Start(supervisor, host, new ProgramStart
+            program = LinuxProgram.Start(session.Supervisor, session.Net.Hosts[SingleNet.HostName], new ProgramStart
             {
                 FileName = options.Program[0],
                 Arguments = options.Program[1..],
-                StopsData = supervisor.StopsData,
+                StopsData = session.Supervisor.StopsData,
                 Environment = RunSupport.Variables(),
                 Descriptors = descriptors,
             });
         }
         catch (Win32Exception e)
         {
-            terminal.Error.WriteLine($"linnet: {e.Message}");
+            session.Terminal.Error.WriteLine($"linnet: {e.Message}");
             return e.NativeErrorCode == ENOENT ? NotFound : NotExecutable;
         }
 
         using (program)
         {
             forwarding.Follow(program);
-            live?.Follow(supervisor, descriptors, program);
+            session.Live?.Follow(session.Supervisor, descriptors, program);
             int status = await program.Ended;
             await program.AllEnded;
             return status;

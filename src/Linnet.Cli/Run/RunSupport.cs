@@ -5,9 +5,6 @@ namespace Linnet.Cli.Run;
 /// <summary>What <c>linnet run</c> and <c>linnet up</c> do alike.</summary>
 internal static class RunSupport
 {
-    /// <summary>How long what programs sent may stand still, after their end, before it is given up.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
-
     /// <summary>The environment of this process.</summary>
     public static Dictionary<string, string> Variables() =>
         Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
