@@ -74,24 +74,8 @@ internal sealed class PacketLog : PacketTap, IDisposable
         if (sk == null)
             return "CLOSED";
         string state = Name(sk.SkcState);
-        Put(sk);
+        InetHashtables.SockGenPut(sk);
         return state;
-    }
-
-    private static void Put(SockCommon found)
-    {
-        switch (found)
-        {
-            case InetTimewaitSock tw:
-                tw.InetTwskPut();
-                break;
-            case RequestSock req:
-                req.ReqskPut();
-                break;
-            case Sock sk:
-                sk.SockPut();
-                break;
-        }
     }
 
     // RFC 9293's names; a request that was not answered yet is in the state that the RFC has for it.

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Net;
 using Linnet.Cli.Commands;
 
@@ -34,35 +33,21 @@ internal sealed record LabNetwork(string Name, IPNetworkAddress Subnet, string? 
 {
     private uint Mask => uint.MaxValue << (32 - Subnet.PrefixLength);
 
-    private uint Base => Number(Subnet.Address) & Mask;
+    private uint Base => SocketAddresses.ToHostOrder(Subnet.Address) & Mask;
 
     /// <summary>The gateway's address, which is the last.</summary>
     public IPAddress Gateway => Nth(~Mask - 1)!;
 
     /// <summary>An address by its number, from 1.</summary>
     /// <returns>Null when there are not so many.</returns>
-    public IPAddress? Nth(uint number)
-    {
-        if (number >= ~Mask)
-            return null;
-        Span<byte> bytes = stackalloc byte[sizeof(uint)];
-        BinaryPrimitives.WriteUInt32BigEndian(bytes, Base + number);
-        return new IPAddress(bytes);
-    }
+    public IPAddress? Nth(uint number) => number >= ~Mask ? null : SocketAddresses.FromHostOrder(Base + number);
 
     /// <summary>Whether a host can have an address here.</summary>
     public bool HasRoomFor(IPAddress address) =>
-        (Number(address) & Mask) == Base && (Number(address) & ~Mask) is not 0 and var number && number < ~Mask - 1;
+        (SocketAddresses.ToHostOrder(address) & Mask) == Base && (SocketAddresses.ToHostOrder(address) & ~Mask) is not 0 and var number && number < ~Mask - 1;
 
     /// <summary>Whether two networks have addresses in common.</summary>
     public bool Overlaps(LabNetwork other) => ((Base ^ other.Base) & Mask & other.Mask) == 0;
-
-    private static uint Number(IPAddress address)
-    {
-        Span<byte> bytes = stackalloc byte[sizeof(uint)];
-        address.TryWriteBytes(bytes, out _);
-        return BinaryPrimitives.ReadUInt32BigEndian(bytes);
-    }
 }
 
 /// <summary>A host.</summary>

@@ -146,22 +146,11 @@ internal sealed class PacketWatch : PacketTap, IDisposable
         SockCommon? found = outgoing
             ? InetHashtables.InetLookup(dev.Net, destination, to, source, from, dev.Ifindex)
             : InetHashtables.InetLookup(dev.Net, source, from, destination, to, dev.Ifindex);
-        switch (found)
-        {
-            case TcpSock tp:
-                connection(tp, devices[dev]);
-                tp.SockPut();
-                break;
-            case Sock sk:
-                sk.SockPut();
-                break;
-            case InetTimewaitSock tw:
-                tw.InetTwskPut();
-                break;
-            case RequestSock request:
-                request.ReqskPut();
-                break;
-        }
+        if (found == null)
+            return;
+        if (found is TcpSock tp)
+            connection(tp, devices[dev]);
+        InetHashtables.SockGenPut(found);
     }
 
     private sealed class Slot

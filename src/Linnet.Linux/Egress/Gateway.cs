@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Net;
 using Linnet.Kernel;
@@ -47,7 +46,7 @@ public sealed class Gateway : NfHookOps, IAsyncDisposable
         addresses =
         [
             .. host.Interfaces.SelectMany(end => end.Addresses).Select(own =>
-                (FromAddress(own.Address), own.PrefixLength == 0 ? 0 : uint.MaxValue << (32 - own.PrefixLength))),
+                (SocketAddresses.ToHostOrder(own.Address), own.PrefixLength == 0 ? 0 : uint.MaxValue << (32 - own.PrefixLength))),
         ];
         tcp = new TcpEgress(this);
         udp = new UdpEgress(this);
@@ -111,7 +110,7 @@ public sealed class Gateway : NfHookOps, IAsyncDisposable
 
     /// <summary>Where something is outside: the gateway's own address is the computer's loopback.</summary>
     internal IPEndPoint Outside(uint address, ushort port) =>
-        new(IsOwn(address) ? IPAddress.Loopback : ToAddress(address), port);
+        new(IsOwn(address) ? IPAddress.Loopback : SocketAddresses.FromHostOrder(address), port);
 
     /// <summary>Lets a packet that was held go on. Callable from any thread that is not in the kernel.</summary>
     internal void Release(SkBuff skb)
@@ -138,7 +137,7 @@ public sealed class Gateway : NfHookOps, IAsyncDisposable
                 return;
             }
 
-            string route = $"unreachable {ToAddress(address)}/32";
+            string route = $"unreachable {SocketAddresses.FromHostOrder(address)}/32";
             Host.Ip($"route replace {route}");
             Release(skb);
             Host.Ip($"route del {route}");
@@ -153,7 +152,7 @@ public sealed class Gateway : NfHookOps, IAsyncDisposable
         lock (routeGate)
         {
             if (localAddresses.AddOrUpdate(address, 1, static (_, uses) => uses + 1) == 1)
-                Host.Ip($"route add local {ToAddress(address)}/32 dev lo table local");
+                Host.Ip($"route add local {SocketAddresses.FromHostOrder(address)}/32 dev lo table local");
         }
     }
 
@@ -167,21 +166,8 @@ public sealed class Gateway : NfHookOps, IAsyncDisposable
             if (localAddresses.AddOrUpdate(address, 0, static (_, uses) => uses - 1) > 0)
                 return;
             localAddresses.TryRemove(address, out _);
-            Host.Ip($"route del local {ToAddress(address)}/32 dev lo table local");
+            Host.Ip($"route del local {SocketAddresses.FromHostOrder(address)}/32 dev lo table local");
         }
-    }
-
-    internal static IPAddress ToAddress(uint address)
-    {
-        Span<byte> bytes = stackalloc byte[4];
-        BinaryPrimitives.WriteUInt32BigEndian(bytes, address);
-        return new IPAddress(bytes);
-    }
-
-    internal static uint FromAddress(IPAddress address)
-    {
-        Span<byte> bytes = stackalloc byte[4];
-        return address.TryWriteBytes(bytes, out _) ? BinaryPrimitives.ReadUInt32BigEndian(bytes) : 0;
     }
 
     private bool IsOwn(uint address)

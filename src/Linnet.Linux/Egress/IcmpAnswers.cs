@@ -39,7 +39,7 @@ internal sealed class IcmpAnswers(Gateway gateway) : IDisposable
         byte[] packet = new byte[Iphdr.Size + message.Length];
         WriteHeader(packet, IPPROTO_ICMP, from, to);
         message.CopyTo(packet.AsSpan(Iphdr.Size));
-        raw.Value.SendTo(packet, new IPEndPoint(Gateway.ToAddress(to), 0));
+        raw.Value.SendTo(packet, new IPEndPoint(SocketAddresses.FromHostOrder(to), 0));
     }
 
     /// <summary>Tells a sender that its destination cannot be reached.</summary>

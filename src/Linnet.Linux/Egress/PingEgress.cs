@@ -49,7 +49,7 @@ internal sealed class PingEgress(Gateway gateway)
         try
         {
             using Socket outer = Open();
-            await outer.ConnectAsync(new IPEndPoint(Gateway.ToAddress(to), 0), timeout.Token);
+            await outer.ConnectAsync(new IPEndPoint(SocketAddresses.FromHostOrder(to), 0), timeout.Token);
             await outer.SendAsync(message, SocketFlags.None, timeout.Token);
             byte[] buffer = new byte[LargestReply];
             while (true)

@@ -137,7 +137,7 @@ internal sealed class TcpEgress(Gateway gateway) : IDisposable
             }
 
             gateway.Own(flow.Destination);
-            Listener listener = new(gateway.Host.Listen(flow.DestinationPort, Gateway.ToAddress(flow.Destination)));
+            Listener listener = new(gateway.Host.Listen(flow.DestinationPort, SocketAddresses.FromHostOrder(flow.Destination)));
             listeners[key] = listener;
             _ = AcceptAsync(flow, listener);
         }
@@ -176,7 +176,7 @@ internal sealed class TcpEgress(Gateway gateway) : IDisposable
             }
 
             IPEndPoint? from = connection.RemoteEndPoint;
-            Flow flow = to with { Source = Gateway.FromAddress(from?.Address ?? IPAddress.None), SourcePort = (ushort)(from?.Port ?? 0) };
+            Flow flow = to with { Source = SocketAddresses.ToHostOrder(from?.Address ?? IPAddress.None), SourcePort = (ushort)(from?.Port ?? 0) };
             if (flows.TryRemove(flow, out Outer? outer) && outer.Socket is { } socket)
             {
                 using (socket)

@@ -87,7 +87,7 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
         LinnetSocket socket = gateway.Host.CreateSocket(AddressFamily.InterNetwork, SocketType.Dgram);
         try
         {
-            socket.Bind(new IPEndPoint(Gateway.ToAddress(key.Address), key.Port));
+            socket.Bind(new IPEndPoint(SocketAddresses.FromHostOrder(key.Address), key.Port));
         }
         catch (SocketException)
         {
@@ -200,7 +200,7 @@ internal sealed class UdpEgress(Gateway gateway) : IDisposable
         Span<byte> quoted = stackalloc byte[Udphdr.Size];
         quoted.Clear();
         _ = new Udphdr(quoted) { Source = (ushort)client.Port, Dest = key.Port, Len = Udphdr.Size };
-        gateway.Icmp.SendUnreachable(code, IPPROTO_UDP, Gateway.FromAddress(client.Address), key.Address, quoted);
+        gateway.Icmp.SendUnreachable(code, IPPROTO_UDP, SocketAddresses.ToHostOrder(client.Address), key.Address, quoted);
     }
 
     private async Task CarryInAsync((uint Address, ushort Port) key, Service service, Flow flow, IPEndPoint client)

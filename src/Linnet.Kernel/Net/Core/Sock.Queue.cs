@@ -157,6 +157,24 @@ public partial class Sock
         return 0;
     }
 
+    /// <summary>Puts a packet that is charged to the socket on its receive queue and wakes the readers; frees it when there are none any more.</summary>
+    internal void QueueOrFree(SkBuff skb)
+    {
+        SkReceiveQueue.Guard.Lock();
+        bool open = !SockFlag(SockFlags.Dead);
+        if (open)
+        {
+            SockSkbSetDropcount(skb);
+            SkReceiveQueue.QueueTail(skb);
+        }
+
+        SkReceiveQueue.Guard.Unlock();
+        if (open)
+            SkDataReady(this);
+        else
+            skb.Free();
+    }
+
     /// <summary>Notes in a packet how many were dropped before it (<c>sock_skb_set_dropcount</c>).</summary>
     public void SockSkbSetDropcount(SkBuff skb) =>
         Dropcount(skb) = SockFlag(SockFlags.RxqOvfl) ? (uint)Volatile.Read(ref SkDrops) : 0;

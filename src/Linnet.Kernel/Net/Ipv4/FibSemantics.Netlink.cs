@@ -63,7 +63,6 @@ public static partial class FibSemantics
     internal static void RtnetlinkPutMetrics(NlmsgWriter skb, NetNamespace net, RouteMetrics metrics, uint pmtu)
     {
         int mx = skb.NlaNestStartNoflag(RTA_METRICS);
-        int before = skb.Length;
         for (int metric = 1; metric <= RTAX_MAX; metric++)
         {
             uint value = metric == RTAX_MTU && pmtu != 0 ? pmtu : metrics[metric];
@@ -79,10 +78,7 @@ public static partial class FibSemantics
             skb.NlaPut(metric, metric == RTAX_FEATURES ? value & RTAX_FEATURE_MASK : value);
         }
 
-        if (skb.Length > before)
-            skb.NlaNestEnd(mx);
-        else
-            skb.NlaNestCancel(mx);
+        skb.NlaNestEndUnlessEmpty(mx);
     }
 
     [Linux("fib_add_multipath")]

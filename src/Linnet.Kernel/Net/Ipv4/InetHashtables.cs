@@ -52,6 +52,24 @@ public static partial class InetHashtables
         InetLookupEstablished(net, saddr, sport, daddr, hnum, dif)
             ?? InetLookupListener(net, saddr, sport, daddr, hnum, dif);
 
+    /// <summary>Gives back the reference that came with a sock that was found, whatever it is.</summary>
+    [Linux("sock_gen_put")]
+    public static void SockGenPut(SockCommon sk)
+    {
+        switch (sk)
+        {
+            case InetTimewaitSock tw:
+                tw.InetTwskPut();
+                break;
+            case RequestSock req:
+                req.ReqskPut();
+                break;
+            default:
+                ((Sock)sk).SockPut();
+                break;
+        }
+    }
+
     /// <summary>Enters the established table or, for a listener, the table of listeners.</summary>
     /// <returns>0 or a negative errno.</returns>
     [Linux("inet_hash")]

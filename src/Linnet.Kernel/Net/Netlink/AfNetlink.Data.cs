@@ -210,22 +210,7 @@ public static partial class AfNetlink
     }
 
     [Linux("__netlink_sendskb")]
-    private static void NetlinkSendskb(NetlinkSock sk, SkBuff skb)
-    {
-        sk.SkReceiveQueue.Guard.Lock();
-        bool open = !sk.SockFlag(SockFlags.Dead);
-        if (open)
-        {
-            sk.SockSkbSetDropcount(skb);
-            sk.SkReceiveQueue.QueueTail(skb);
-        }
-
-        sk.SkReceiveQueue.Guard.Unlock();
-        if (open)
-            sk.SkDataReady(sk);
-        else
-            skb.Free();
-    }
+    private static void NetlinkSendskb(NetlinkSock sk, SkBuff skb) => sk.QueueOrFree(skb);
 
     // Messages are lost: the user is told once, and again after he has read what there is.
     [Linux("netlink_overrun")]

@@ -159,6 +159,15 @@ public sealed class NlmsgWriter
             Length = nest;
     }
 
+    /// <summary>Ends it, or takes it back when nothing came into it.</summary>
+    public void NlaNestEndUnlessEmpty(int nest)
+    {
+        if (Length > nest + NLA_HDRLEN)
+            NlaNestEnd(nest);
+        else
+            NlaNestCancel(nest);
+    }
+
     /// <summary>Appends bytes that are no attribute, padded; what they hold is filled in later.</summary>
     /// <returns>Where they are; for <see cref="At"/>.</returns>
     public int Append(ReadOnlySpan<byte> bytes)

@@ -191,7 +191,6 @@ public static partial class Rtnetlink
     private static void RtnlFillLinkAf(NlmsgWriter skb, NetDevice dev)
     {
         int nest = skb.NlaNestStartNoflag(IFLA_AF_SPEC);
-        int before = skb.Length;
         foreach (RtnlAfOps ops in Slot.Of(dev.Net.Machine.Slots).AfOps)
         {
             int af = skb.NlaNestStartNoflag(ops.Family);
@@ -201,10 +200,7 @@ public static partial class Rtnetlink
                 skb.NlaNestCancel(af);
         }
 
-        if (skb.Length > before)
-            skb.NlaNestEnd(nest);
-        else
-            skb.NlaNestCancel(nest);
+        skb.NlaNestEndUnlessEmpty(nest);
     }
 
     [Linux("rtnl_dump_ifinfo")]

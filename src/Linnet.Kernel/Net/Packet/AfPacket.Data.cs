@@ -203,20 +203,8 @@ internal static partial class AfPacket
         skb.Dst = null;
         skb.Dev = null;
         sk.SkbSetOwnerR(skb);
-        sk.SkReceiveQueue.Guard.Lock();
-        bool open = !sk.SockFlag(SockFlags.Dead);
-        if (open)
-        {
-            sk.TpPackets++;
-            sk.SockSkbSetDropcount(skb);
-            sk.SkReceiveQueue.QueueTail(skb);
-        }
-
-        sk.SkReceiveQueue.Guard.Unlock();
-        if (open)
-            sk.SkDataReady(sk);
-        else
-            skb.Free();
+        Interlocked.Increment(ref sk.TpPackets);
+        sk.QueueOrFree(skb);
     }
 
     private static void Drop(PacketSock sk)

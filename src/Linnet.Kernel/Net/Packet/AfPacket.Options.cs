@@ -83,8 +83,7 @@ internal static partial class AfPacket
     {
         sk.SkReceiveQueue.Guard.Lock();
         uint drops = (uint)Interlocked.Exchange(ref sk.TpDrops, 0);
-        TpacketStats stats = new() { TpPackets = sk.TpPackets + drops, TpDrops = drops };
-        sk.TpPackets = 0;
+        TpacketStats stats = new() { TpPackets = Interlocked.Exchange(ref sk.TpPackets, 0) + drops, TpDrops = drops };
         sk.SkReceiveQueue.Guard.Unlock();
         return stats;
     }

@@ -76,12 +76,8 @@ internal sealed class VlanLinkOps : RtnlLinkOps
     private static void PutMap(NlmsgWriter skb, int type, IEnumerable<(uint From, uint To)> map)
     {
         int nest = skb.NlaNestStartNoflag(type);
-        int before = skb.Length;
         foreach ((uint From, uint To) pair in map)
             skb.NlaPut(IFLA_VLAN_QOS_MAPPING, pair);
-        if (skb.Length > before)
-            skb.NlaNestEnd(nest);
-        else
-            skb.NlaNestCancel(nest);
+        skb.NlaNestEndUnlessEmpty(nest);
     }
 }

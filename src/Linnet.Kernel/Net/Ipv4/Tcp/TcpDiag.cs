@@ -67,22 +67,7 @@ internal sealed class TcpDiag : InetDiagHandler
         return -ENOENT;
     }
 
-    [Linux("sock_gen_put", "net/ipv4/inet_hashtables.c")]
-    public override void Put(SockCommon sk)
-    {
-        switch (sk)
-        {
-            case InetTimewaitSock tw:
-                tw.InetTwskPut();
-                break;
-            case RequestSock req:
-                req.ReqskPut();
-                break;
-            default:
-                ((Sock)sk).SockPut();
-                break;
-        }
-    }
+    public override void Put(SockCommon sk) => InetHashtables.SockGenPut(sk);
 
     [Linux("tcp_diag_get_info")]
     public override void IdiagGetInfo(Sock sk, ref InetDiagMsg r)

@@ -27,20 +27,16 @@ public static partial class TcpIpv4
             return 0;
         SockCommon? found = InetHashtables.InetLookupEstablished(
             skb.Dev!.Net, iph.Saddr, th.Source, iph.Daddr, th.Dest, skb.SkbIif);
-        switch (found)
+        if (found is TcpSock tp)
         {
-            case TcpSock tp:
-                skb.Sk = tp;
-                skb.Destructor = SockEdemux;
-                if (tp.SkRxDst is { } dst && tp.SkRxDstIfindex == skb.SkbIif && dst.Check())
-                    skb.Dst = dst;
-                break;
-            case TcpRequestSock req:
-                req.ReqskPut();
-                break;
-            case TcpTimewaitSock tw:
-                tw.InetTwskPut();
-                break;
+            skb.Sk = tp;
+            skb.Destructor = SockEdemux;
+            if (tp.SkRxDst is { } dst && tp.SkRxDstIfindex == skb.SkbIif && dst.Check())
+                skb.Dst = dst;
+        }
+        else if (found != null)
+        {
+            InetHashtables.SockGenPut(found);
         }
 
         return 0;
