@@ -1,4 +1,5 @@
 using System.Text;
+using Linnet.Linux;
 using Spectre.Console;
 
 namespace Linnet.Cli;
@@ -52,12 +53,14 @@ internal sealed class Line
 internal sealed class Terminal
 {
     private readonly IAnsiConsole? console;
+    private readonly Action<ReadOnlySpan<byte>> bytes;
 
-    private Terminal(TextWriter output, TextWriter error, IAnsiConsole? console)
+    private Terminal(TextWriter output, TextWriter error, IAnsiConsole? console, Action<ReadOnlySpan<byte>>? bytes = null)
     {
         Output = output;
         Error = error;
         this.console = console;
+        this.bytes = bytes ?? (text => output.Write(Encoding.UTF8.GetString(text)));
     }
 
     /// <summary>Standard output, for text that is the same everywhere.</summary>
@@ -69,43 +72,50 @@ internal sealed class Terminal
     /// <summary>Whether lines are coloured and trees are drawn.</summary>
     public bool IsRich => console != null;
 
+    /// <summary>Whether a carriage return goes back to the start of a line that is seen.</summary>
+    public bool IsScreen { get; private init; }
+
     /// <summary>The process's own.</summary>
     public static Terminal ForConsole()
     {
-        Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
-        if (Console.IsOutputRedirected || Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 })
-        {
-            // Lines that others read as they come are not held back.
-            var plain = new StreamWriter(Console.OpenStandardOutput(), Console.OutputEncoding) { AutoFlush = true, NewLine = "\n" };
-            return new Terminal(plain, Console.Error, null);
-        }
-
-        IAnsiConsole console = AnsiConsole.Console;
-        bool isRich = console.Profile.Capabilities.Ansi;
-        // The terminal breaks long lines itself, where it wants to; Spectre would do it at words.
-        console.Profile.Width = int.MaxValue / 2;
-        return new Terminal(Console.Out, Console.Error, isRich ? console : null);
+        Stream standard = StandardOutput();
+        StreamWriter output = Writer(standard), error = Writer(StandardError());
+        bool isScreen = !Console.IsOutputRedirected;
+        bool isRich = isScreen && !IsPlain && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
+        return new Terminal(output, error, isRich ? ConsoleFor(output) : null, standard.Write) { IsScreen = isScreen };
     }
+
+    /// <summary>Standard output for bytes.</summary>
+    public static Stream StandardOutput() => OperatingSystem.IsLinux() ? new HostOutput(1) : Console.OpenStandardOutput();
+
+    /// <summary>Standard error for bytes.</summary>
+    public static Stream StandardError() => OperatingSystem.IsLinux() ? new HostOutput(2) : Console.OpenStandardError();
 
     /// <summary>One that writes its lines to standard error, plainly: standard output is the program's that is run.</summary>
     public Terminal ToError() => new(Error, Error, null);
 
-    /// <summary>Plain text into the writers given, for tests.</summary>
-    public static Terminal ForWriters(TextWriter output, TextWriter error) => new(output, error, null);
+    /// <summary>Plain text into the writers given.</summary>
+    /// <param name="output">For lines.</param>
+    /// <param name="error">For errors.</param>
+    /// <param name="bytes">For bytes; they are written as text of UTF-8 when not given.</param>
+    /// <param name="isScreen">Whether carriage returns are seen.</param>
+    public static Terminal ForWriters(TextWriter output, TextWriter error, Action<ReadOnlySpan<byte>>? bytes = null, bool isScreen = false) =>
+        new(output, error, null, bytes) { IsScreen = isScreen };
 
     /// <summary>Into a writer, with a terminal's colours unless they are not wanted.</summary>
-    public static Terminal ForAnsi(TextWriter writer)
+    public static Terminal ForAnsi(TextWriter writer) => new(writer, writer, ConsoleFor(writer));
+
+    /// <summary>Writes bytes as they are.</summary>
+    public void Write(ReadOnlySpan<byte> text) => bytes(text);
+
+    /// <summary>A line without its end as the bytes that show it.</summary>
+    public byte[] Render(Line line)
     {
-        bool isPlain = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Ansi = AnsiSupport.Yes,
-            ColorSystem = isPlain ? ColorSystemSupport.NoColors : ColorSystemSupport.EightBit,
-            Interactive = InteractionSupport.No,
-            Out = new AnsiConsoleOutput(writer),
-        });
-        console.Profile.Width = int.MaxValue / 2;
-        return new Terminal(writer, writer, console);
+        if (console == null)
+            return Encoding.UTF8.GetBytes(line.ToString());
+        StringWriter text = new();
+        ForAnsi(text).Put(line);
+        return Encoding.UTF8.GetBytes(text.ToString());
     }
 
     /// <summary>Writes a line.</summary>
@@ -142,6 +152,27 @@ internal sealed class Terminal
 
     /// <summary>Writes an empty line.</summary>
     public void Write() => Output.WriteLine();
+
+    private static bool IsPlain => Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
+
+    // Lines that others read as they come are not held back.
+    private static StreamWriter Writer(Stream stream) =>
+        new(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true, NewLine = "\n" };
+
+    private static IAnsiConsole ConsoleFor(TextWriter writer)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = AnsiSupport.Yes,
+            ColorSystem = IsPlain ? ColorSystemSupport.NoColors : ColorSystemSupport.EightBit,
+            Interactive = InteractionSupport.No,
+            Out = new AnsiConsoleOutput(writer),
+        });
+
+        // The terminal breaks long lines itself, where it wants to; Spectre would do it at words.
+        console.Profile.Width = int.MaxValue / 2;
+        return console;
+    }
 
     private static Style StyleOf(Ink ink) => ink switch
     {
