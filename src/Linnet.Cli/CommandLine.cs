@@ -32,7 +32,11 @@ internal static class CommandLine
 
     /// <summary>Runs the command line.</summary>
     /// <returns>The exit status: 0, 1 for a failure, 2 for wrong usage.</returns>
-    public static async Task<int> RunAsync(string[] args, Terminal terminal, Command[] commands)
+    /// <param name="args">The words behind the command's name.</param>
+    /// <param name="terminal">Where to write.</param>
+    /// <param name="commands">The commands that there are.</param>
+    /// <param name="cancellation">Asks the command to end, as SIGTERM does.</param>
+    public static async Task<int> RunAsync(string[] args, Terminal terminal, Command[] commands, CancellationToken cancellation = default)
     {
         var root = new RootCommand("Linnet: the Linux socket layer and TCP/IP stack, in user space.");
         foreach (Command command in commands)
@@ -54,10 +58,10 @@ internal static class CommandLine
                 Error = terminal.Error,
             };
 
-            // A program may take its time with a signal, or ignore it.
-            if (parsed.CommandResult.Command.Name == RunCommand.Name)
+            // Programs may take their time with a signal, or ignore it.
+            if (parsed.CommandResult.Command.Name is RunCommand.Name or UpCommand.Name)
                 configuration.ProcessTerminationTimeout = null;
-            return await parsed.InvokeAsync(configuration);
+            return await parsed.InvokeAsync(configuration, cancellation);
         }
         catch (UsageException e)
         {

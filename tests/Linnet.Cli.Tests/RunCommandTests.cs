@@ -225,6 +225,53 @@ public sealed class RunCommandTests : IDisposable
         Assert.Matches(@"python3\[\d+\] sent\(fd: \d+, ""hello""\) = 5", trace);
     }
 
+    [Theory]
+    [InlineData("HUP", 1)]
+    [InlineData("INT", 2)]
+    [InlineData("QUIT", 3)]
+    public async Task What_was_ignored_before_stays_ignored(string signal, int number)
+    {
+        (int status, string output, string _) = await RealRun.StartShell(
+            $"trap '' {signal}; exec $LINNET run -- sh -c 'kill -{signal} $PPID; grep SigIgn: /proc/self/status; exit 6'").EndAsync();
+        Assert.Equal(6, status);
+        Assert.NotEqual(0u, Convert.ToUInt64(output.Split()[^2], 16) >> (number - 1) & 1);
+    }
+
+    [Fact]
+    public async Task What_a_program_left_running_is_ended_by_signals()
+    {
+        const string Script = "sh -c 'trap \"\" TERM; sleep 1000' & sleep 0.5; setsid sh -c \"trap '' TERM; sleep 0.5; kill -TERM $PPID; sleep 0.5; kill -TERM $PPID\" & exit 3";
+        Assert.Equal(3, (await RealRun.Start(new Dictionary<string, string>(), "run", "--", "sh", "-c", Script).EndAsync()).Status);
+    }
+
+    [Fact]
+    public async Task A_signal_ends_the_wait_for_what_was_sent()
+    {
+        using TcpListener outside = new(IPAddress.Loopback, 0);
+        outside.Start();
+        int port = ((IPEndPoint)outside.LocalEndpoint).Port;
+        RealRun run = RealRun.Start(
+            new Dictionary<string, string>(),
+            "run", "--link", "rate 8kbit", "--", "bash", "-c", $"head -c 100000 /dev/zero > /dev/tcp/host.linnet/{port}; echo sent");
+        Assert.Equal("sent", await run.Output.ReadLineAsync());
+        Task<(int Status, string Output, string Error)> ended = run.EndAsync();
+        do
+        {
+            // The first may come before the program's end.
+            await Task.Delay(300);
+            run.Signal("INT");
+        }
+        while (await Task.WhenAny(ended, Task.Delay(300)) != ended);
+        Assert.Equal(130, (await ended).Status);
+    }
+
+    [Fact]
+    public async Task Signals_of_a_users_own_reach_the_program()
+    {
+        const string Script = "trap 'exit 9' USR1; kill -USR1 $PPID; while :; do sleep 0.1; done";
+        Assert.Equal(9, (await RealRun.Start(new Dictionary<string, string>(), "run", "--", "sh", "-c", Script).EndAsync()).Status);
+    }
+
     [Fact]
     public async Task A_program_takes_the_time_that_it_wants_with_a_signal()
     {

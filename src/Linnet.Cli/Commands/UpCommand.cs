@@ -7,6 +7,9 @@ namespace Linnet.Cli.Commands;
 /// <summary><c>linnet up</c>: several hosts, and programs of the computer's on them.</summary>
 internal static class UpCommand
 {
+    /// <summary>What it is called.</summary>
+    public const string Name = "up";
+
     private const string About = """
         Run a lab: hosts on networks, and programs on the hosts, as a file says.
 
@@ -26,7 +29,8 @@ internal static class UpCommand
     {
         Argument<string> file = new("LAB") { Description = "The lab's file, as lab.yaml." };
         CommonOptionSet common = new();
-        Command command = new("up", About) { file };
+        Option<bool> check = new("--check") { Description = "Only say whether the lab is a good one: its first mistake, or what it has." };
+        Command command = new(Name, About) { file, check };
         common.AddTo(command);
         command.SetAction(async (parsed, cancellation) =>
         {
@@ -41,7 +45,13 @@ internal static class UpCommand
                 throw new UsageException($"cannot read the lab {path}: {e.Message.TrimEnd('.')}");
             }
 
-            return await new LabRunner(terminal, LabReader.Read(path, text), common.Read(parsed)).RunAsync(cancellation);
+            LabFile lab = LabReader.Read(path, text);
+            CommonOptions options = common.Read(parsed);
+            if (!parsed.GetValue(check))
+                return await new LabRunner(terminal, lab, options).RunAsync(cancellation);
+            LabCheck.Check(lab, options);
+            terminal.Write($"{path}: {LabCheck.Describe(lab)}");
+            return 0;
         });
         return command;
     }

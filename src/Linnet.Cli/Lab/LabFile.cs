@@ -64,12 +64,23 @@ internal sealed record LabHost(string Name, IReadOnlyList<(string Network, IPAdd
     /// <summary>Servers that have to take connections before the program starts.</summary>
     public IReadOnlyList<(string Host, ushort Port)> WaitFor { get; init; } = [];
 
-    /// <summary>Routes, in the words of <c>ip route add</c>.</summary>
-    public IReadOnlyList<string> Routes { get; init; } = [];
+    /// <summary>How long they may take for that; null for as long as they want.</summary>
+    public TimeSpan? WaitTimeout { get; init; }
+
+    /// <summary>The folder that the program starts in; null for that of Linnet's own.</summary>
+    public string? Folder { get; init; }
+
+    /// <summary>Routes.</summary>
+    public IReadOnlyList<LabRoute> Routes { get; init; } = [];
 
     /// <summary>Whether it passes on packets for others.</summary>
     public bool Router { get; init; }
 }
+
+/// <summary>A route.</summary>
+/// <param name="Words">What stands behind <c>ip route add</c>.</param>
+/// <param name="Place">Where the lab says so: file, line and column.</param>
+internal sealed record LabRoute(string Words, string Place);
 
 /// <summary>Something that happens to the network.</summary>
 /// <param name="At">How long after the start.</param>

@@ -68,11 +68,11 @@ internal sealed class LabNet : ProgramNet
         Host host = Hosts[lab.Name];
         LabNetwork first = file.Networks.First(net => net.Name == lab.Networks[0].Network);
         host.AddRoute(IPNetworkAddress.Parse("0.0.0.0/0"), first.Gateway);
-        foreach (string route in lab.Routes)
+        foreach (LabRoute route in lab.Routes)
         {
-            IpResult result = IpCommand.Run(host.Namespace, $"route replace {route}");
+            IpResult result = IpCommand.Run(host.Namespace, $"route replace {route.Words}");
             if (!result.Succeeded)
-                throw new UsageException($"{lab.Name}: route '{route}': {result.Error.Trim().Split('\n')[0]}");
+                throw new UsageException($"{route.Place}: route '{route.Words}': {result.Error.Trim().Split('\n')[0]}");
         }
     }
 

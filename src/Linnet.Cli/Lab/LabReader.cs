@@ -12,6 +12,8 @@ internal sealed class LabReader(string path)
 {
     private const int FirstPrivateSubnet = 0;
 
+    private static readonly string[] HostKeys = ["networks", "run", "cwd", "environment", "wait_for", "wait_timeout", "routes", "router"];
+
     private readonly Dictionary<string, LabNetwork> networks = [];
     private readonly Dictionary<string, YamlNode> hostNames = [];
     private readonly List<(string Server, YamlNode Node)> awaited = [];
@@ -98,15 +100,17 @@ internal sealed class LabReader(string path)
 
     private LabHost ReadHost(string name, YamlNode node)
     {
-        Dictionary<string, YamlNode> parts = IsEmpty(node) ? [] : Mapping(node, "networks", "run", "environment", "wait_for", "routes", "router");
+        Dictionary<string, YamlNode> parts = IsEmpty(node) ? [] : Mapping(node, HostKeys);
         return new LabHost(name, parts.TryGetValue("networks", out YamlNode? places) ? [.. ReadPlaces(places)] : [("lan", null)])
         {
             Run = parts.TryGetValue("run", out YamlNode? run) ? ReadCommand(run) : [],
             Environment = parts.TryGetValue("environment", out YamlNode? variables)
                 ? Names(variables).ToDictionary(pair => pair.Name, pair => Scalar(pair.Node))
                 : new Dictionary<string, string>(),
+            Folder = parts.TryGetValue("cwd", out YamlNode? folder) ? FullPath(folder) : null,
+            WaitTimeout = parts.TryGetValue("wait_timeout", out YamlNode? timeout) ? ReadWaitTimeout(timeout, parts) : null,
             WaitFor = parts.TryGetValue("wait_for", out YamlNode? servers) ? [.. Items(servers).Select(ReadServer)] : [],
-            Routes = parts.TryGetValue("routes", out YamlNode? routes) ? [.. Items(routes).Select(Scalar)] : [],
+            Routes = parts.TryGetValue("routes", out YamlNode? routes) ? [.. Items(routes).Select(node => new LabRoute(Scalar(node), Place(node)))] : [],
             Router = parts.TryGetValue("router", out YamlNode? router) && Truth(router),
         };
     }
@@ -153,6 +157,15 @@ internal sealed class LabReader(string path)
         return (parts[0], port);
     }
 
+    private TimeSpan ReadWaitTimeout(YamlNode node, Dictionary<string, YamlNode> host) =>
+        host.ContainsKey("wait_for") ? ReadTime(node) : throw Wrong(node, "there is nothing to 'wait_for'");
+
+    // What a lab's file names is found where the file is, from wherever the lab is started.
+    private string FullPath(YamlNode node) =>
+        Scalar(node) is { Length: > 0 } folder
+            ? Path.GetFullPath(folder, Path.GetDirectoryName(Path.GetFullPath(path))!)
+            : throw Wrong(node, "here stands a folder");
+
     private LabPort ReadPort(YamlNode node)
     {
         try
@@ -184,6 +197,10 @@ internal sealed class LabReader(string path)
         string target = Scalar(on);
         return new LabEvent(time, LabAction.Link, networks.ContainsKey(target) ? target : Known(target, on), Link(parts["link"]));
     }
+
+    /// <summary>A time as labs have it.</summary>
+    public static string Write(TimeSpan time) =>
+        time.TotalMilliseconds % 1000 == 0 ? $"{time.TotalSeconds}s" : string.Create(CultureInfo.InvariantCulture, $"{time.TotalMilliseconds}ms");
 
     private TimeSpan ReadTime(YamlNode node)
     {
@@ -251,5 +268,7 @@ internal sealed class LabReader(string path)
         return mapping.Children.ToDictionary(pair => Scalar(pair.Key), pair => pair.Value);
     }
 
-    private UsageException Wrong(YamlNode node, string what) => new($"{path}:{node.Start.Line}:{node.Start.Column}: {what}");
+    private string Place(YamlNode node) => $"{path}:{node.Start.Line}:{node.Start.Column}";
+
+    private UsageException Wrong(YamlNode node, string what) => new($"{Place(node)}: {what}");
 }

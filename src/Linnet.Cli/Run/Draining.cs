@@ -21,10 +21,11 @@ internal sealed class Draining(Network network, Supervisor supervisor, Gateway g
 
     /// <summary>Waits until nothing is on its way, or nothing has moved for a while.</summary>
     /// <param name="patience">How long that is.</param>
-    public async Task RunAsync(TimeSpan patience)
+    /// <param name="hurry">Ends the wait.</param>
+    public async Task RunAsync(TimeSpan patience, CancellationToken hurry)
     {
         long sent = Sent, movedAt = Environment.TickCount64;
-        for (int quiet = 0; quiet < QuietLooks && Environment.TickCount64 - movedAt < patience.TotalMilliseconds;)
+        for (int quiet = 0; quiet < QuietLooks && !hurry.IsCancellationRequested && Environment.TickCount64 - movedAt < patience.TotalMilliseconds;)
         {
             await Task.Delay(LookInterval);
             quiet = IsQuiet ? quiet + 1 : 0;

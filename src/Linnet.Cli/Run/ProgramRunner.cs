@@ -1,5 +1,4 @@
 using System.ComponentModel;
-using System.Runtime.InteropServices;
 using Linnet.Linux;
 using static Linnet.Kernel.Uapi.Errno;
 using static Linnet.Kernel.Uapi.SignalH;
@@ -17,13 +16,18 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
 
     /// <summary>Runs the program until it and all that it started have ended.</summary>
     /// <returns>Its exit status.</returns>
-    public Task<int> RunAsync() => RunSession.RunAsync(
-        terminal, options.Common, $"run {string.Join(' ', options.Program)}", network => new SingleNet(network, options), RunAsync);
+    public async Task<int> RunAsync()
+    {
+        using SignalForwarding forwarding = new();
+        int status = await RunSession.RunAsync(
+            terminal, options.Common, $"run {string.Join(' ', options.Program)}", network => new SingleNet(network, options),
+            session => RunAsync(session, forwarding), forwarding.Hurry);
+        return forwarding.HurriedBy is { } signal ? Signals.StatusOf(signal) : status;
+    }
 
-    private async Task<int> RunAsync(RunSession session)
+    private async Task<int> RunAsync(RunSession session, SignalForwarding forwarding)
     {
         IReadOnlyDictionary<int, int> descriptors = session.Live?.Collect() ?? new Dictionary<int, int>();
-        using SignalForwarding forwarding = new();
         LinuxProgram program;
         try
         {
@@ -54,26 +58,25 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
 }
 
 /// <summary>
-/// Lets the program decide what signals do, from before its start on. Those of the terminal's keys reach it without help.
+/// Lets the program decide what signals do, from before its start on. When it has ended they are for what it left running, and when
+/// nothing runs any more, they end the wait for what was sent.
 /// </summary>
 internal sealed class SignalForwarding : IDisposable
 {
     private readonly Lock gate = new();
     private readonly List<int> early = [];
-    private readonly PosixSignalRegistration[] registrations;
+    private readonly CancellationTokenSource hurry = new();
+    private readonly Signals signals;
     private LinuxProgram? program;
+    private bool hasAskedAll;
 
-    public SignalForwarding() =>
-        registrations =
-        [
-            PosixSignalRegistration.Create(PosixSignal.SIGINT, context => context.Cancel = true),
-            PosixSignalRegistration.Create(PosixSignal.SIGQUIT, context => context.Cancel = true),
-            .. new[] { PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, context =>
-            {
-                context.Cancel = true;
-                Forward(signal == PosixSignal.SIGTERM ? SIGTERM : SIGHUP);
-            })),
-        ];
+    public SignalForwarding() => signals = new Signals([.. Signals.ToEnd, SIGUSR1, SIGUSR2], Take);
+
+    /// <summary>Cancelled when it is to end although not all has arrived that was sent.</summary>
+    public CancellationToken Hurry => hurry.Token;
+
+    /// <summary>The signal that did it.</summary>
+    public int? HurriedBy { get; private set; }
 
     /// <summary>The program has started; it gets the signals that came before.</summary>
     public void Follow(LinuxProgram started)
@@ -87,18 +90,41 @@ internal sealed class SignalForwarding : IDisposable
 
     public void Dispose()
     {
-        foreach (PosixSignalRegistration registration in registrations)
-            registration.Dispose();
+        signals.Dispose();
+        hurry.Dispose();
     }
 
-    private void Forward(int signal)
+    private void Take(int signal)
     {
         lock (gate)
         {
             if (program == null)
                 early.Add(signal);
+            else if (!program.Ended.IsCompleted)
+                Pass(signal);
+            else if (!program.AllEnded.IsCompleted)
+                End(signal);
             else
-                program.Signal(signal);
+                Cut(signal);
         }
+    }
+
+    // What the terminal's keys send reaches the program without help.
+    private void Pass(int signal)
+    {
+        if (signal is not (SIGINT or SIGQUIT) || !Signals.ComeFromKeys())
+            program!.Signal(signal);
+    }
+
+    private void End(int signal)
+    {
+        program!.SignalAll(hasAskedAll ? SIGKILL : signal);
+        hasAskedAll = true;
+    }
+
+    private void Cut(int signal)
+    {
+        HurriedBy ??= signal;
+        hurry.Cancel();
     }
 }

@@ -27,11 +27,17 @@ internal sealed class RunSession
     /// <param name="title">What runs, for the live view.</param>
     /// <param name="build">Puts hosts on the network.</param>
     /// <param name="run">Runs the programs to their end; returns the exit status.</param>
+    /// <param name="hurry">Cancelled when what they sent need not arrive.</param>
     /// <returns>The exit status.</returns>
     /// <exception cref="UsageException">Something that was asked for makes no sense.</exception>
     /// <exception cref="FailureException">A port cannot be published.</exception>
     public static async Task<int> RunAsync(
-        Terminal terminal, CommonOptions options, string title, Func<Network, ProgramNet> build, Func<RunSession, Task<int>> run)
+        Terminal terminal,
+        CommonOptions options,
+        string title,
+        Func<Network, ProgramNet> build,
+        Func<RunSession, Task<int>> run,
+        CancellationToken hurry)
     {
         await using FileStream? capture = CaptureFile.Open(options.Pcap);
         using Network network = new(new NetworkOptions { Seed = options.Seed, Capture = capture });
@@ -50,7 +56,7 @@ internal sealed class RunSession
                 ports.Add(address.Open(net.Gateway, server.Address));
             using Supervisor supervisor = new() { Observer = tracing?.Calls, StopsData = refusals?.AsksAboutData == true };
             int status = await run(new RunSession { Terminal = terminal, Net = net, Supervisor = supervisor, Live = live });
-            await new Draining(network, supervisor, gateway, ports).RunAsync(Patience);
+            await new Draining(network, supervisor, gateway, ports).RunAsync(Patience, hurry);
             if (options.Report)
                 Lacks.Report(network, terminal, net.TellsHosts);
             return status;

@@ -43,7 +43,8 @@ internal sealed class LiveView : IAsyncDisposable
         keys = new KeyReader(new LinkControl(cables), () => quit?.Invoke());
         Terminal = Terminal.ForWriters(
             Console.IsOutputRedirected ? terminal.Output : new StoreWriter(output, isError: false),
-            Console.IsErrorRedirected ? terminal.Error : new StoreWriter(output, isError: true));
+            Console.IsErrorRedirected ? terminal.Error : new StoreWriter(output, isError: true),
+            Console.IsOutputRedirected ? terminal.Write : bytes => output.Add(isError: false, bytes));
         AppDomain.CurrentDomain.ProcessExit += Restore;
         AppDomain.CurrentDomain.UnhandledException += Restore;
         thread = new Thread(Run) { IsBackground = true, Name = "linnet view" };
@@ -105,11 +106,11 @@ internal sealed class LiveView : IAsyncDisposable
 
     /// <summary>Programs run whose output is read by somebody else.</summary>
     /// <param name="supervisor">Who knows which program has a socket.</param>
-    /// <param name="over">What the key for the end cancels.</param>
-    public void Follow(Supervisor supervisor, CancellationTokenSource over)
+    /// <param name="end">What the key for the end does.</param>
+    public void Follow(Supervisor supervisor, Action end)
     {
         sampler.Supervisor = supervisor;
-        quit = over.Cancel;
+        quit = end;
     }
 
     /// <summary>Ends it: prints what was written meanwhile, and the summary.</summary>
@@ -124,7 +125,7 @@ internal sealed class LiveView : IAsyncDisposable
         AppDomain.CurrentDomain.ProcessExit -= Restore;
         AppDomain.CurrentDomain.UnhandledException -= Restore;
         terminal.Output.Flush();
-        await using (Stream standard = Console.OpenStandardOutput(), error = Console.OpenStandardError())
+        await using (Stream standard = Terminal.StandardOutput(), error = Terminal.StandardError())
             output.CopyTo(standard, error);
         output.Dispose();
         foreach (AnonymousPipeServerStream pipe in pipes)

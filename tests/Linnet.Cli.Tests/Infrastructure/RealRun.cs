@@ -12,15 +12,38 @@ internal sealed class RealRun
     /// <summary>The command's file.</summary>
     public static string Program => Path.Combine(AppContext.BaseDirectory, "Linnet.Cli");
 
+    /// <summary>Its process.</summary>
+    public int Pid => process.Id;
+
+    /// <summary>Whether it has ended.</summary>
+    public bool HasEnded => process.HasExited;
+
+    /// <summary>What it prints.</summary>
+    public StreamReader Output => process.StandardOutput;
+
     /// <summary>Starts it.</summary>
     /// <param name="environment">Variables beside those of this process.</param>
     /// <param name="arguments">The command line.</param>
-    public static RealRun Start(IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    public static RealRun Start(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        StartOther(Program, environment, arguments);
+
+    /// <summary>Starts a shell that finds the command's file in <c>$LINNET</c>.</summary>
+    public static RealRun StartShell(string script) =>
+        StartOther("sh", new Dictionary<string, string> { ["LINNET"] = Program }, "-c", script);
+
+    private static RealRun StartOther(string program, IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
-        ProcessStartInfo start = new(Program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach ((string name, string value) in environment)
             start.Environment[name] = value;
         return new RealRun(Process.Start(start)!);
+    }
+
+    /// <summary>Sends it a signal.</summary>
+    public void Signal(string name)
+    {
+        using Process kill = Process.Start("kill", [$"-{name}", $"{process.Id}"]);
+        kill.WaitForExit();
     }
 
     /// <summary>Waits for its end.</summary>

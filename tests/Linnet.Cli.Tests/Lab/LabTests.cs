@@ -90,6 +90,9 @@ public sealed class LabTests : IDisposable
     [InlineData("hosts: {a: {run: x}}\nevents: [{at: 1s, cut: a, on: a}]", ":2:10: an event is")]
     [InlineData("hosts: {a: {run: []}}", ":1:18: here stand a program and its arguments")]
     [InlineData("hosts: {a: }", "no host has a program to 'run'")]
+    [InlineData("hosts: {a: {run: x, wait_timeout: 5s}}", ":1:35: there is nothing to 'wait_for'")]
+    [InlineData("hosts: {a: {run: x, wait_for: ['a:80'], wait_timeout: long}}", ":1:55: 'long' is no time")]
+    [InlineData("hosts: {a: {run: x, cwd: ''}}", ":1:26: here stands a folder")]
     [InlineData("hosts: [", "lab.yaml:")]
     [InlineData("main: a", ":1:1: a lab has 'hosts'")]
     public void What_is_wrong_is_told_with_line_and_column(string text, string expected)
@@ -97,6 +100,98 @@ public sealed class LabTests : IDisposable
         UsageException wrong = Assert.Throws<UsageException>(() => LabReader.Read("lab.yaml", text));
         Assert.Contains(expected, wrong.Message);
         Assert.DoesNotContain('\n', wrong.Message);
+    }
+
+    [Fact]
+    public async Task A_check_says_what_a_lab_has_and_runs_nothing()
+    {
+        string ran = Path.Combine(root.FullName, "ran");
+        CliRun run = await UpAsync($"hosts: {{a: {{run: touch {ran}}}, b: {{run: x}}, c: }}", "--check");
+        Assert.Equal((0, $"{LabPath}: 1 network, 3 hosts, 2 programs; it ends with that of b\n", ""), (run.Status, run.Output, run.Error));
+        Assert.False(File.Exists(ran));
+    }
+
+    [Theory]
+    [InlineData("hosts: {a: {run: x, routes: [10.9.0.0/24 via 10.8.0.1]}}", ":1:30: route '10.9.0.0/24 via 10.8.0.1': ")]
+    [InlineData("hosts: {a: {run: x, nothing: y}}", ":1:21: 'nothing' is none of")]
+    public async Task A_check_finds_what_would_be_told_at_the_start(string lab, string expected)
+    {
+        CliRun run = await UpAsync(lab, "--check");
+        Assert.Equal((2, ""), (run.Status, run.Output));
+        Assert.StartsWith($"linnet: {LabPath}{expected}", run.Error);
+        Assert.Equal(run.Error, (await UpAsync(lab)).Error);
+    }
+
+    [Fact]
+    public async Task A_check_reads_the_policy_too()
+    {
+        CliRun run = await UpAsync("hosts: {a: {run: x}}", "--check", "--policy", "/no/such/file");
+        Assert.Equal((2, ""), (run.Status, run.Output));
+        Assert.Contains("/no/such/file", run.Error);
+    }
+
+    [Fact]
+    public async Task A_program_starts_in_its_folder_which_is_found_from_the_file()
+    {
+        Directory.CreateDirectory(Path.Combine(root.FullName, "sub"));
+        Assert.Contains($"a | {root.FullName}/sub", (await UpAsync("hosts: {a: {cwd: sub, run: pwd}}")).Lines);
+        CliRun missing = await UpAsync("hosts: {a: {cwd: ../nowhere-at-all, run: pwd}}");
+        Assert.Equal((1, $"linnet: a: there is no folder {Path.GetDirectoryName(root.FullName)}/nowhere-at-all\n"), (missing.Status, missing.Error));
+    }
+
+    [Fact]
+    public async Task Waiting_says_what_for_and_has_a_limit()
+    {
+        CliRun run = await UpAsync("hosts: {a: {run: sleep 100}, b: {run: echo never, wait_for: ['a:80'], wait_timeout: 3200ms}}");
+        Assert.Equal((1, "linnet: b waits for a:80, which took no connection in 3200ms\n"), (run.Status, run.Error));
+        Assert.Equal(["b | waits for a:80"], run.Lines);
+    }
+
+    [Fact]
+    public async Task A_server_that_goes_into_the_background_is_waited_for()
+    {
+        CliRun run = await UpAsync("""
+            hosts:
+              a: {run: "setsid sh -c 'sleep 0.5; exec nc -lk 80' > /dev/null 2>&1 & exit 0"}
+              b: {run: echo there, wait_for: ['a:80']}
+            """);
+        Assert.Equal((0, ""), (run.Status, run.Error));
+        Assert.Contains("b | there", run.Lines);
+    }
+
+    [Fact]
+    public async Task Programs_read_nothing()
+    {
+        CliRun run = await UpAsync("hosts: {a: {run: readlink /proc/self/fd/0; wc -c}}");
+        Assert.Equal(["a | /dev/null", "a | 0"], run.Lines);
+    }
+
+    [Theory]
+    [InlineData("INT", 130)]
+    [InlineData("QUIT", 131)]
+    [InlineData("TERM", 143)]
+    [InlineData("HUP", 129)]
+    public async Task A_signal_asks_the_programs_to_end(string signal, int status)
+    {
+        (int ended, string output, string error) = await RealUpAsync($"""
+            hosts:
+              b: {"{run: \"trap 'echo asked; exit' TERM; while :; do sleep 0.1; done\"}"}
+              a: {"{run: \"trap 'echo asked; exit' TERM; echo up; sleep 0.5; kill -"}{signal}{" $PPID; while :; do sleep 0.1; done\"}"}
+            """);
+        Assert.Equal((status, ""), (ended, error));
+        Assert.Contains("a | asked\n", output);
+        Assert.Contains("b | asked\n", output);
+    }
+
+    [Fact]
+    public async Task A_second_signal_kills_them()
+    {
+        (int status, string output, string error) = await RealUpAsync("""
+            hosts:
+              a: {run: "trap 'kill -INT $PPID; sleep 1.7; echo survived' TERM; kill -INT $PPID; while :; do sleep 0.1; done"}
+            """);
+        Assert.Equal((130, ""), (status, error));
+        Assert.DoesNotContain("survived", output);
     }
 
     [Fact]
@@ -128,10 +223,17 @@ public sealed class LabTests : IDisposable
         Assert.Contains("server | tidied", run.Lines);
     }
 
+    private string LabPath => Path.Combine(root.FullName, "lab.yaml");
+
+    private async Task<(int Status, string Output, string Error)> RealUpAsync(string lab)
+    {
+        await File.WriteAllTextAsync(LabPath, lab);
+        return await RealRun.Start(new Dictionary<string, string>(), "up", LabPath).EndAsync();
+    }
+
     private async Task<CliRun> UpAsync(string lab, params string[] options)
     {
-        string path = Path.Combine(root.FullName, "lab.yaml");
-        await File.WriteAllTextAsync(path, lab);
-        return await CliRun.RunAsync(["up", .. options, path]).WaitAsync(TimeSpan.FromSeconds(60));
+        await File.WriteAllTextAsync(LabPath, lab);
+        return await CliRun.RunAsync(TimeSpan.FromSeconds(60), ["up", .. options, LabPath]);
     }
 }
