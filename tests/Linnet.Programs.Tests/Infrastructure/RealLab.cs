@@ -56,11 +56,9 @@ internal sealed class RealLab : IDisposable
     /// <param name="lab">The lab's file.</param>
     /// <param name="seconds">How long that may take.</param>
     /// <param name="options">Options of <c>linnet up</c>.</param>
-    public async Task<LabOutcome> UpAsync(string lab, int seconds = 60, params string[] options)
-    {
-        CliRun run = await CliRun.RunAsync(["up", .. options, Write("lab.yaml", lab)]).WaitAsync(TimeSpan.FromSeconds(seconds));
-        return new LabOutcome(run);
-    }
+    /// <exception cref="TimeoutException">It took longer: its programs have been ended, and the message has what they printed.</exception>
+    public async Task<LabOutcome> UpAsync(string lab, int seconds = 60, params string[] options) =>
+        new(await CliRun.RunAsync(TimeSpan.FromSeconds(seconds), ["up", .. options, Write("lab.yaml", lab)]));
 
     public void Dispose() => root.Delete(recursive: true);
 }
