@@ -69,23 +69,19 @@ internal sealed unsafe class LinuxProgram : IDisposable
     /// <summary>Sends a signal to the program and all that it started.</summary>
     public void SignalAll(int signal) => tracer.Signal(signal);
 
-    /// <summary>Ends serving: calls that come from now on fail with ENOSYS.</summary>
+    /// <summary>Kills all that still runs and ends serving; waits until that is done.</summary>
     public void Dispose()
     {
         supervisor.Forget(this);
         tracer.Dispose();
+        server.Join();
         listener.Dispose();
     }
 
     private void Serve()
     {
-        while (true)
-        {
-            if (listener.Receive(out SeccompCall call))
-                Handle(call);
-            else if (listener.HasHungUp)
-                break;
-        }
+        while (listener.Receive(out SeccompCall call))
+            Handle(call);
     }
 
     private void Handle(in SeccompCall call)

@@ -1,10 +1,15 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using static Linnet.Linux.Native;
 
 namespace Linnet.Linux;
 
 /// <summary>The supervisor's end of a filter: where stopped calls are taken from and answered (<c>seccomp_unotify(2)</c>).</summary>
+/// <remarks>
+/// Calls that wait are answered by threads that do not know whether the program has ended. So the descriptor is closed only once
+/// no request is under way on it, and none is made afterwards: its number may be another program's listener by then.
+/// </remarks>
 /// <param name="fd">The listener's descriptor, which this object owns.</param>
 internal sealed unsafe class SeccompListener(int fd) : IDisposable
 {
@@ -22,15 +27,10 @@ internal sealed unsafe class SeccompListener(int fd) : IDisposable
     private const uint AddfdFlagSetfd = 1;
     private const uint AddfdFlagSend = 2;
 
-    /// <summary>Whether no task is under the filter any more.</summary>
-    public bool HasHungUp
-    {
-        get
-        {
-            PollFd poll = new() { Fd = fd, Events = POLLIN };
-            return Poll(&poll, 1, 0) > 0 && (poll.Revents & POLLIN) == 0;
-        }
-    }
+    // Hosts before 6.11 let the request wait on when no task is left that could make a call.
+    private static readonly bool HangUpEndsWait = Environment.OSVersion.Version >= new Version(6, 11);
+
+    private readonly SafeFileHandle handle = new(fd, ownsHandle: true);
 
     /// <summary>Puts the calling thread, and all that it starts from now on, under a filter.</summary>
     /// <exception cref="Win32Exception">The host has no such filters, or refuses them.</exception>
@@ -54,13 +54,24 @@ internal sealed unsafe class SeccompListener(int fd) : IDisposable
         }
     }
 
-    /// <summary>Waits for the next stopped call.</summary>
-    /// <returns>Whether there is one; false when its caller was killed meanwhile, or all are gone.</returns>
+    /// <summary>Waits for the next stopped call. Only one thread may.</summary>
+    /// <returns>Whether there is one; false when no task is left that could make one.</returns>
     public bool Receive(out SeccompCall call)
     {
-        call = default;
-        fixed (SeccompCall* room = &call)
-            return Ioctl(fd, NotifRecv, room) == 0;
+        while (true)
+        {
+            // The host refuses room that is not empty.
+            call = default;
+            fixed (SeccompCall* room = &call)
+            {
+                if ((HangUpEndsWait || !HasHungUp(Timeout.Infinite)) && Control(NotifRecv, room) == 0)
+                    return true;
+            }
+
+            // A signal came, or the caller was killed before its call could be taken.
+            if (HasHungUp(0))
+                return false;
+        }
     }
 
     /// <summary>Answers a call with a result or a negative errno.</summary>
@@ -103,7 +114,7 @@ internal sealed unsafe class SeccompListener(int fd) : IDisposable
         byte* before = stackalloc byte[SigsetSize];
         _ = Sigfillset(all);
         _ = PthreadSigmask(SIG_BLOCK, all, before);
-        int result = Ioctl(fd, NotifAddfd, &request);
+        int result = Control(NotifAddfd, &request);
         int error = Marshal.GetLastPInvokeError();
         _ = PthreadSigmask(SIG_SETMASK, before, null);
         return result >= 0 ? result : -error;
@@ -121,23 +132,43 @@ internal sealed unsafe class SeccompListener(int fd) : IDisposable
             NewFd = (uint)number,
             NewFlags = closeOnExec ? O_CLOEXEC : 0,
         };
-        int result = Ioctl(fd, NotifAddfd, &request);
+        int result = Control(NotifAddfd, &request);
         return result >= 0 ? result : -Marshal.GetLastPInvokeError();
     }
 
     /// <summary>Closes the listener: calls that are stopped, and all later ones, fail with ENOSYS.</summary>
-    public void Dispose() => _ = Close(fd);
+    public void Dispose() => handle.Dispose();
+
+    private bool HasHungUp(int timeout)
+    {
+        // A signal in a busy moment is told as an error: that is no end.
+        PollFd poll = new() { Fd = fd, Events = POLLIN };
+        return Poll(&poll, 1, timeout) > 0 && (poll.Revents & POLLHUP) != 0;
+    }
 
     // A signal for this process leaves the request undone, as long as it waits for the listener's lock.
     private bool Request(nuint request, void* argument)
     {
-        while (Ioctl(fd, request, argument) < 0)
+        while (Control(request, argument) < 0)
         {
             if (Marshal.GetLastPInvokeError() != EINTR)
                 return false;
         }
 
         return true;
+    }
+
+    private int Control(nuint request, void* argument)
+    {
+        try
+        {
+            return Ioctl(handle, request, argument);
+        }
+        catch (ObjectDisposedException)
+        {
+            Marshal.SetLastPInvokeError(ENOENT);
+            return -1;
+        }
     }
 
     [StructLayout(LayoutKind.Sequential)]

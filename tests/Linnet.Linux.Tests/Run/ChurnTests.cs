@@ -71,6 +71,19 @@ public sealed class ChurnTests
         }
     }
 
+    [Fact]
+    public async Task Each_is_served_on_its_own_host()
+    {
+        // One ends as the next begins, and its descriptors' numbers are the next one's.
+        using ProgramLab lab = new();
+        lab.Two.AddRoute(IPNetworkAddress.Parse("192.168.7.0/24"), lab.One.Address);
+        for (int i = 0; i < 200; i++)
+        {
+            (_, string output) = await lab.RunAsync(i % 2 == 0 ? lab.One : lab.Two, "grep -c 0007A8C0 /proc/net/route");
+            Assert.Equal($"{i % 2}\n", output);
+        }
+    }
+
     private static async Task RunAsync(ProgramLab lab, string script)
     {
         (int status, string output) = await lab.RunAsync(lab.One, $"python3 {script} 2>&1 | grep -c Error; true");
