@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using static Linnet.Linux.Native;
 
@@ -9,34 +10,44 @@ namespace Linnet.Linux;
 /// filter on itself, starts the program and ends.
 /// </summary>
 /// <remarks>
-/// From the filter on that thread only makes the one call that starts the program. What it began would be under the filter too,
-/// and a file that the runtime opened for it, as for an assembly, would wait for this very process while the runtime's locks are
-/// held. So all else is prepared before, and told by the threads that ask.
+/// A file that this thread opens from the filter on waits for this very process to answer, whose other threads may wait for this
+/// one. The runtime opens files when it collects garbage, looks up functions or loads code. So nothing of that is left to do then:
+/// <see cref="TakeOnAndStart"/> makes no object, and all that it calls has been called before.
 /// </remarks>
-internal sealed class Launcher : IDisposable
+internal sealed unsafe class Launcher : IDisposable
 {
+    private const int SetModeFilter = 1;
+    private const int FlagNewListener = 8;
+
+    private static readonly Lazy<bool> Rehearsed = new(Rehearse);
+
     private readonly ProgramStart start;
+    private readonly Spawning spawning;
+    private readonly SockFilter[] filter;
+    private readonly Steps* steps;
     private readonly Thread thread;
-    private readonly ManualResetEventSlim prepared = new(), go = new(), launched = new();
-    private Spawning? spawning;
-    private SeccompListener? listener;
-    private Exception? failure;
-    private int error;
-    private int pid;
 
     public Launcher(ProgramStart start)
     {
         this.start = start;
+        _ = Rehearsed.Value;
+        spawning = new Spawning(start);
+        filter = SeccompFilter.Build(start.StopsData);
+        steps = NewSteps(go: 0);
+        steps->Spawning = spawning.Arguments;
         thread = new Thread(Run) { IsBackground = true, Name = "linnet launcher" };
     }
 
     /// <summary>Installs the filter.</summary>
     /// <returns>Where the program's calls are answered; somebody has to, before it is launched.</returns>
+    /// <exception cref="Win32Exception">The host has no such filters, or refuses them.</exception>
     public SeccompListener Prepare()
     {
         thread.Start();
-        prepared.Wait();
-        return failure == null ? listener! : throw failure;
+        Wait(steps->Prepared);
+        return steps->Listener >= 0
+            ? new SeccompListener(steps->Listener)
+            : throw new Win32Exception(steps->Error, $"cannot install a system call filter: {Marshal.GetPInvokeErrorMessage(steps->Error)}");
     }
 
     /// <summary>Starts the program.</summary>
@@ -44,39 +55,156 @@ internal sealed class Launcher : IDisposable
     /// <exception cref="Win32Exception">There is no such program, or it cannot be started.</exception>
     public int Launch()
     {
-        go.Set();
-        launched.Wait();
-        return error == 0 ? pid : throw new Win32Exception(error, $"{start.FileName}: {Marshal.GetPInvokeErrorMessage(error)}");
+        steps->MayStart = true;
+        Tell(steps->Go);
+        Wait(steps->Launched);
+        return steps->Error == 0
+            ? steps->Pid
+            : throw new Win32Exception(steps->Error, $"{start.FileName}: {Marshal.GetPInvokeErrorMessage(steps->Error)}");
     }
 
     public void Dispose()
     {
-        go.Set();
+        Tell(steps->Go);
         thread.Join();
-        spawning?.Dispose();
-        prepared.Dispose();
-        go.Dispose();
-        launched.Dispose();
+        Free(steps);
+        spawning.Dispose();
+    }
+
+    // What the thread that is under the filter does. The compiler is not to look at it twice, nor to hand it to a thread of its own.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void TakeOnAndStart(Steps* steps)
+    {
+        // Who is not privileged needs no_new_privs for a filter; the second call refuses when the first has.
+        _ = steps->Prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        steps->Listener = (int)steps->Syscall(NrSeccomp, SetModeFilter, FlagNewListener, (nint)(&steps->Filter));
+        steps->Error = *steps->ErrnoLocation();
+        ulong count = 1;
+        _ = steps->Write(steps->Prepared, &count, sizeof(ulong));
+        while (steps->Read(steps->Go, &count, sizeof(ulong)) != sizeof(ulong))
+        {
+            // A signal came.
+        }
+
+        if (steps->MayStart)
+        {
+            SpawnArguments* a = &steps->Spawning;
+            steps->Error = steps->Spawn(&steps->Pid, a->File, a->Actions, a->Attributes, a->Arguments, a->Environment);
+        }
+
+        count = 1;
+        _ = steps->Write(steps->Launched, &count, sizeof(ulong));
+    }
+
+    // Has it compiled and each of its calls made, with a call of the host's that does nothing in place of those that have an effect.
+    private static bool Rehearse()
+    {
+        Steps* steps = NewSteps(go: 1);
+        nint harmless = NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), "getpid");
+        steps->Prctl = (delegate* unmanaged<int, nuint, nuint, nuint, nuint, int>)harmless;
+        steps->Syscall = (delegate* unmanaged<nint, nint, nint, nint, nint>)harmless;
+        steps->Spawn = (delegate* unmanaged<int*, byte*, void*, void*, byte**, byte**, int>)harmless;
+        steps->MayStart = true;
+        TakeOnAndStart(steps);
+        Free(steps);
+        return true;
+    }
+
+    private static Steps* NewSteps(uint go)
+    {
+        Steps* steps = (Steps*)NativeMemory.AllocZeroed((nuint)sizeof(Steps));
+        nint library = NativeLibrary.Load("libc.so.6");
+        steps->Prctl = (delegate* unmanaged<int, nuint, nuint, nuint, nuint, int>)NativeLibrary.GetExport(library, "prctl");
+        steps->Syscall = (delegate* unmanaged<nint, nint, nint, nint, nint>)NativeLibrary.GetExport(library, "syscall");
+        steps->ErrnoLocation = (delegate* unmanaged<int*>)NativeLibrary.GetExport(library, "__errno_location");
+        steps->Read = (delegate* unmanaged<int, void*, nuint, nint>)NativeLibrary.GetExport(library, "read");
+        steps->Write = (delegate* unmanaged<int, void*, nuint, nint>)NativeLibrary.GetExport(library, "write");
+        steps->Spawn = (delegate* unmanaged<int*, byte*, void*, void*, byte**, byte**, int>)NativeLibrary.GetExport(library, "posix_spawnp");
+        steps->Prepared = NewEvent(0);
+        steps->Go = NewEvent(go);
+        steps->Launched = NewEvent(0);
+        return steps;
+    }
+
+    private static void Free(Steps* steps)
+    {
+        _ = Close(steps->Prepared);
+        _ = Close(steps->Go);
+        _ = Close(steps->Launched);
+        NativeMemory.Free(steps);
+    }
+
+    private static int NewEvent(uint count)
+    {
+        int fd = EventFd(count, O_CLOEXEC);
+        return fd >= 0 ? fd : throw new Win32Exception(Marshal.GetLastPInvokeError(), "cannot make an eventfd");
+    }
+
+    private static void Tell(int fd)
+    {
+        ulong count = 1;
+        _ = Write(fd, (byte*)&count, sizeof(ulong));
+    }
+
+    private static void Wait(int fd)
+    {
+        ulong count;
+        while (Read(fd, (byte*)&count, sizeof(ulong)) < 0 && Marshal.GetLastPInvokeError() == EINTR)
+        {
+            // A signal for this process.
+        }
     }
 
     private void Run()
     {
-        try
+        fixed (SockFilter* instructions = filter)
         {
-            spawning = new Spawning(start);
-            listener = SeccompListener.Install(SeccompFilter.Build(start.StopsData));
+            steps->Filter = new SockFprog { Length = (ushort)filter.Length, Filter = instructions };
+            TakeOnAndStart(steps);
         }
-        catch (Exception e)
-        {
-            failure = e;
-        }
-
-        prepared.Set();
-        go.Wait();
-        if (failure == null)
-            error = spawning!.Spawn(out pid);
-        launched.Set();
     }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct SockFprog
+    {
+        public ushort Length;
+        public SockFilter* Filter;
+    }
+
+    /// <summary>What the thread works with: found before, in memory that does not move.</summary>
+    private struct Steps
+    {
+        public delegate* unmanaged<int, nuint, nuint, nuint, nuint, int> Prctl;
+        public delegate* unmanaged<nint, nint, nint, nint, nint> Syscall;
+        public delegate* unmanaged<int*> ErrnoLocation;
+        public delegate* unmanaged<int, void*, nuint, nint> Read;
+        public delegate* unmanaged<int, void*, nuint, nint> Write;
+        public delegate* unmanaged<int*, byte*, void*, void*, byte**, byte**, int> Spawn;
+
+        // Events of the host's: what has been done, and what may be.
+        public int Prepared;
+        public int Go;
+        public int Launched;
+
+        public SockFprog Filter;
+        public SpawnArguments Spawning;
+        public bool MayStart;
+
+        // What came of it.
+        public int Listener;
+        public int Error;
+        public int Pid;
+    }
+}
+
+/// <summary>The arguments of <c>posix_spawnp(3)</c>.</summary>
+internal unsafe struct SpawnArguments
+{
+    public byte* File;
+    public void* Actions;
+    public void* Attributes;
+    public byte** Arguments;
+    public byte** Environment;
 }
 
 /// <summary>All that the host's call needs that starts a program.</summary>
@@ -107,13 +235,15 @@ internal sealed unsafe class Spawning : IDisposable
             PosixSpawnFileActionsAdddup2(actions, fd, target);
     }
 
-    /// <summary>Starts the program.</summary>
-    /// <returns>0 or an errno.</returns>
-    public int Spawn(out int pid)
+    /// <summary>The arguments of the call, which stay where they are until this is disposed of.</summary>
+    public SpawnArguments Arguments => new()
     {
-        fixed (int* room = &pid)
-            return PosixSpawnp(room, arguments.Pointers[0], actions, attributes, arguments.Pointers, environment.Pointers);
-    }
+        File = arguments.Pointers[0],
+        Actions = actions,
+        Attributes = attributes,
+        Arguments = arguments.Pointers,
+        Environment = environment.Pointers,
+    };
 
     public void Dispose()
     {

@@ -22,17 +22,11 @@ internal static unsafe partial class Native
     public const short PosixSpawnSetsigmask = 8;
     public const int SigsetSize = 128;
 
-    private const int NrSeccomp = 317;
+    public const int NrSeccomp = 317;
     private const int NrPidfdOpen = 434;
     private const int NrPidfdGetfd = 438;
     private const int NrPidfdSendSignal = 424;
     private const int NrTgkill = 234;
-
-    [LibraryImport("libc", EntryPoint = "prctl", SetLastError = true)]
-    public static partial int Prctl(int option, nuint a2, nuint a3, nuint a4, nuint a5);
-
-    public static int Seccomp(uint operation, uint flags, void* arguments) =>
-        (int)Syscall(NrSeccomp, (nint)operation, (nint)flags, (nint)arguments, 0, 0, 0);
 
     public static int PidfdOpen(int pid) => (int)Syscall(NrPidfdOpen, pid, 0, 0, 0, 0, 0);
 
@@ -137,9 +131,6 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", EntryPoint = "posix_spawn_file_actions_destroy")]
     public static partial int PosixSpawnFileActionsDestroy(void* actions);
-
-    [LibraryImport("libc", EntryPoint = "posix_spawnp")]
-    public static partial int PosixSpawnp(int* pid, byte* file, void* actions, void* attributes, byte** arguments, byte** environment);
 
     [LibraryImport("libc", EntryPoint = "sigaddset")]
     public static partial int Sigaddset(void* set, int signal);

@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using static Linnet.Linux.Native;
@@ -10,12 +9,8 @@ namespace Linnet.Linux;
 /// Calls that wait are answered by threads that do not know whether the program has ended. So the descriptor is closed only once
 /// no request is under way on it, and none is made afterwards: its number may be another program's listener by then.
 /// </remarks>
-/// <param name="fd">The listener's descriptor, which this object owns.</param>
-internal sealed unsafe class SeccompListener(int fd) : IDisposable
+internal sealed unsafe class SeccompListener : IDisposable
 {
-    private const uint SetModeFilter = 1;
-    private const uint FlagNewListener = 8;
-
     private const nuint NotifRecv = 0xC0502100;
     private const nuint NotifSend = 0xC0182101;
     private const nuint NotifIdValid = 0x40082102;
@@ -30,28 +25,17 @@ internal sealed unsafe class SeccompListener(int fd) : IDisposable
     // Hosts before 6.11 let the request wait on when no task is left that could make a call.
     private static readonly bool HangUpEndsWait = Environment.OSVersion.Version >= new Version(6, 11);
 
-    private readonly SafeFileHandle handle = new(fd, ownsHandle: true);
+    private readonly int fd;
+    private readonly SafeFileHandle handle;
 
-    /// <summary>Puts the calling thread, and all that it starts from now on, under a filter.</summary>
-    /// <exception cref="Win32Exception">The host has no such filters, or refuses them.</exception>
-    public static SeccompListener Install(SockFilter[] filter)
+    /// <summary>Takes over the descriptor of a listener.</summary>
+    public SeccompListener(int fd)
     {
-        if (Prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), "cannot set no_new_privs");
-        fixed (SockFilter* instructions = filter)
-        {
-            SockFprog program = new() { Length = (ushort)filter.Length, Filter = instructions };
-            int listener = Seccomp(SetModeFilter, FlagNewListener, &program);
-            if (listener < 0)
-            {
-                int error = Marshal.GetLastPInvokeError();
-                throw new Win32Exception(error, $"cannot install a system call filter: {Marshal.GetPInvokeErrorMessage(error)}");
-            }
+        this.fd = fd;
+        handle = new SafeFileHandle(fd, ownsHandle: true);
 
-            // Caller and supervisor take turns on one CPU: half the time of a call. Hosts before 6.6 lack it.
-            _ = Ioctl(listener, NotifSetFlags, (void*)SyncWakeUp);
-            return new SeccompListener(listener);
-        }
+        // Caller and supervisor take turns on one CPU: half the time of a call. Hosts before 6.6 lack it.
+        _ = Control(NotifSetFlags, (void*)SyncWakeUp);
     }
 
     /// <summary>Waits for the next stopped call. Only one thread may.</summary>
@@ -169,13 +153,6 @@ internal sealed unsafe class SeccompListener(int fd) : IDisposable
             Marshal.SetLastPInvokeError(ENOENT);
             return -1;
         }
-    }
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct SockFprog
-    {
-        public ushort Length;
-        public SockFilter* Filter;
     }
 
     [StructLayout(LayoutKind.Sequential)]

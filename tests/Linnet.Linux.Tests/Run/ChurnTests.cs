@@ -2,7 +2,12 @@ using Linnet.Kernel.Net.Ipv4;
 
 namespace Linnet.Linux.Tests.Run;
 
+/// <summary>Tests that look at all descriptors of their process: no other runs beside them.</summary>
+[CollectionDefinition(DisableParallelization = true)]
+public sealed class Alone;
+
 /// <summary>Programs that come and go, also by force, leave nothing behind.</summary>
+[Collection(nameof(Alone))]
 public sealed class ChurnTests
 {
     private const string Soak = "LINNET_SOAK_TIME";
