@@ -7,7 +7,7 @@ namespace Linnet.Linux.Tests.Run;
 public sealed class Alone;
 
 /// <summary>Programs that come and go, also by force, leave nothing behind.</summary>
-[Collection(nameof(Alone))]
+[Collection<Alone>]
 public sealed class ChurnTests
 {
     private const string Soak = "LINNET_SOAK_TIME";
