@@ -10,6 +10,7 @@ internal sealed unsafe class CallMemory
 {
     private const int BlockSize = 2048;
     private const int Blocks = 4;
+    private const int PageSize = 4096;
     private const int LargestRead = 512;
     private const int StageSize = 1024;
     private const int MostWrites = 8;
@@ -24,6 +25,7 @@ internal sealed unsafe class CallMemory
     private RemoteMemory? stagedFor;
     private int staged;
     private int count;
+    private uint unchanged;
     private int next;
     private bool isOpen;
     private bool defers;
@@ -88,7 +90,8 @@ internal sealed unsafe class CallMemory
     {
         if (!isOpen)
             return false;
-        for (int i = 0; i < Blocks; i++)
+        bool changes = source.IsEmpty || !Holds(memory, address, source);
+        for (int i = 0; i < Blocks && changes; i++)
         {
             if (known[i].Memory != null && known[i].Start < address + (ulong)source.Length && address < known[i].Start + BlockSize)
                 known[i] = default;
@@ -101,6 +104,8 @@ internal sealed unsafe class CallMemory
         }
 
         source.CopyTo(stage.AsSpan(staged));
+        if (!changes)
+            unchanged |= 1u << count;
         writes[count++] = new HostIovec { Base = (void*)address, Length = (nuint)source.Length };
         staged += source.Length;
         stagedFor = memory;
@@ -118,11 +123,66 @@ internal sealed unsafe class CallMemory
         return -1;
     }
 
+    // Whether the memory is known to hold these bytes already.
+    private bool Holds(RemoteMemory memory, ulong address, ReadOnlySpan<byte> source)
+    {
+        int offset = (int)(address % BlockSize);
+        int block = offset + source.Length <= BlockSize ? Find(memory, address - (ulong)offset) : -1;
+        return block >= 0 && blocks.AsSpan((block * BlockSize) + offset, source.Length).SequenceEqual(source);
+    }
+
     private void WriteStaged()
     {
         if (count == 0)
             return;
+        if (unchanged != 0)
+            DropUnchanged();
         failed |= !stagedFor!.Write(stage.AsSpan(0, staged), writes.AsSpan(0, count));
         count = staged = 0;
+        unchanged = 0;
     }
+
+    // A length that stays what it was need not be written, where a write to the same page tells whether it could have been.
+    private void DropUnchanged()
+    {
+        uint made = ~unchanged;
+        for (int i = 0; i < count; i++)
+            made |= IsVouchedFor(i, made) ? 0 : 1u << i;
+        int from = 0, kept = 0, to = 0, all = count;
+        for (int i = 0; i < all; i++)
+        {
+            HostIovec write = writes[i];
+            int length = (int)write.Length;
+            if ((made & (1u << i)) != 0)
+            {
+                stage.AsSpan(from, length).CopyTo(stage.AsSpan(to));
+                writes[kept++] = write;
+                to += length;
+            }
+
+            from += length;
+        }
+
+        (count, staged) = (kept, to);
+    }
+
+    private bool IsVouchedFor(int index, uint made)
+    {
+        (ulong start, ulong end) = Range(writes[index]);
+        bool isVouchedFor = false;
+        for (int i = 0; i < count; i++)
+        {
+            (ulong first, ulong last) = Range(writes[i]);
+            if (i == index || writes[i].Length == 0)
+                continue;
+            if (first <= end && start <= last)
+                return false;
+            isVouchedFor |= (made & (1u << i)) != 0 && first / PageSize <= start / PageSize && start / PageSize <= last / PageSize;
+        }
+
+        return isVouchedFor && start / PageSize == end / PageSize;
+    }
+
+    // The first byte and the last.
+    private static (ulong Start, ulong End) Range(in HostIovec write) => ((ulong)write.Base, (ulong)write.Base + write.Length - 1);
 }

@@ -7,13 +7,17 @@ namespace Linnet.Linux;
 /// <summary>A process of the host's that runs under Linnet, and the task that it is there.</summary>
 internal sealed unsafe class HostProcess
 {
+    private const int IsOver = 1 << 30;
+    private const int IsGone = IsOver | (1 << 29);
+
     [ThreadStatic]
     private static int callingThread;
 
     private readonly int tgid;
-    private readonly Lock gate = new();
+    private readonly ProgramName name;
+
+    // The calls that are being made, and whether the process has ended.
     private int calls;
-    private bool isOver;
 
     private HostProcess(int tgid, PidFd pidfd, Host host, TaskStruct task)
     {
@@ -22,6 +26,8 @@ internal sealed unsafe class HostProcess
         Host = host;
         Task = task;
         Memory = new RemoteMemory(tgid);
+        Descriptors = new DescriptorFiles(tgid);
+        name = new ProgramName(tgid);
         task.Mm = Memory;
         task.PidOutside = tgid;
         task.SignalSent = Deliver;
@@ -43,6 +49,9 @@ internal sealed unsafe class HostProcess
 
     /// <summary>Its memory.</summary>
     public RemoteMemory Memory { get; }
+
+    /// <summary>What its descriptors mean; only while a call of it is being made, by the thread that takes its calls.</summary>
+    public DescriptorFiles Descriptors { get; }
 
     /// <summary>Finds out about the process of a thread.</summary>
     /// <param name="tid">The thread.</param>
@@ -151,19 +160,9 @@ internal sealed unsafe class HostProcess
     /// <summary>Learns again what program it is: <c>exec</c> makes it another.</summary>
     public void ReadProgram()
     {
-        try
-        {
-            Task.Comm = File.ReadAllText($"/proc/{tgid}/comm").TrimEnd('\n');
-            Task.ExePath = File.ResolveLinkTarget($"/proc/{tgid}/exe", returnFinalTarget: false)?.FullName;
-        }
-        catch (IOException)
-        {
-            // It ended, or is not to be looked at; the name stays.
-        }
-        catch (UnauthorizedAccessException)
-        {
-            // As above.
-        }
+        name.Read();
+        Task.Comm = name.Comm ?? Task.Comm;
+        Task.ExePath = name.Path ?? Task.ExePath;
     }
 
     /// <summary>Says which thread the calls are for that this thread of the supervisor makes from now on.</summary>
@@ -173,44 +172,31 @@ internal sealed unsafe class HostProcess
     /// <returns>Whether the process still runs; otherwise there is no task any more.</returns>
     public bool TryBeginCall()
     {
-        lock (gate)
-        {
-            if (isOver)
-                return false;
-            calls++;
+        if ((Interlocked.Increment(ref calls) & IsOver) == 0)
             return true;
-        }
+        EndCall();
+        return false;
     }
 
     /// <summary>The call has been made.</summary>
-    public void EndCall()
-    {
-        lock (gate)
-        {
-            if (--calls > 0 || !isOver)
-                return;
-        }
-
-        ExitTask();
-    }
+    public void EndCall() => ExitBehindCalls(Interlocked.Decrement(ref calls));
 
     /// <summary>The process has ended: its task does too, behind the calls that are being made for it.</summary>
-    public void End()
-    {
-        lock (gate)
-        {
-            isOver = true;
-            if (calls > 0)
-                return;
-        }
+    public void End() => ExitBehindCalls(Interlocked.Or(ref calls, IsOver) | IsOver);
 
-        ExitTask();
+    // A call that comes too late counts for a moment too: whoever leaves none ends the task, once.
+    private void ExitBehindCalls(int left)
+    {
+        if (left == IsOver && Interlocked.CompareExchange(ref calls, IsGone, IsOver) == IsOver)
+            ExitTask();
     }
 
     private void ExitTask()
     {
         using (Task.Enter())
             Fork.DoExit(Task);
+        name.Close();
+        Descriptors.Close();
         Pidfd.Dispose();
     }
 

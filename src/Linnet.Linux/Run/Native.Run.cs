@@ -39,11 +39,16 @@ internal static unsafe partial class Native
     [LibraryImport("libc", EntryPoint = "ptrace", SetLastError = true)]
     public static partial nint Ptrace(nint request, int pid, nint address, nint data);
 
-    [LibraryImport("libc", EntryPoint = "process_vm_readv", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "process_vm_readv")]
     public static partial nint ProcessVmReadv(int pid, HostIovec* local, nuint localCount, HostIovec* remote, nuint remoteCount, nuint flags);
 
-    [LibraryImport("libc", EntryPoint = "process_vm_writev", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "process_vm_writev")]
     public static partial nint ProcessVmWritev(int pid, HostIovec* local, nuint localCount, HostIovec* remote, nuint remoteCount, nuint flags);
+
+    /// <summary>Reads a file of <c>/proc</c>, which never waits; the collector waits for it instead.</summary>
+    [LibraryImport("libc", EntryPoint = "pread")]
+    [SuppressGCTransition]
+    public static partial nint PreadOfProc(int fd, byte* buffer, nuint count, long offset);
 
     [LibraryImport("libc", EntryPoint = "socketpair", SetLastError = true)]
     public static partial int Socketpair(int family, int type, int protocol, int* pair);
@@ -89,6 +94,9 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", EntryPoint = "readlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial nint Readlink(string path, byte* target, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "readlink", SetLastError = true)]
+    public static partial nint Readlink(byte* path, byte* target, nuint size);
 
     [LibraryImport("libc", EntryPoint = "fstat", SetLastError = true)]
     public static partial int Fstat(int fd, HostStat* stat);

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Linnet.Kernel;
 using static Linnet.Linux.Native;
 
@@ -85,7 +84,7 @@ internal sealed unsafe class RemoteMemory(int pid) : MmStruct
         HostIovec here = new() { Base = local, Length = (nuint)length };
         HostIovec there = new() { Base = (void*)address, Length = (nuint)length };
         nint n = Call(&here, &there, write);
-        if (n >= 0 || Marshal.GetLastPInvokeError() != EFAULT)
+        if (n >= 0)
             return n;
         nuint toPageEnd = PageSize - (nuint)(address % PageSize);
         if (toPageEnd >= (nuint)length)

@@ -13,7 +13,7 @@ internal sealed unsafe partial class SupervisedCalls
     [ThreadStatic]
     private static byte[]? received;
 
-    private long ReceiveOnStream(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
+    private long ReceiveOnStream(in SeccompCall call, HostProcess process, StreamShadow shadow, ProgramEnd end)
     {
         (int flags, bool plain) = Shape(call, process);
         if ((flags & MSG_ERRQUEUE) != 0 || shadow.State is StreamState.Fresh or StreamState.Listening)
@@ -29,10 +29,10 @@ internal sealed unsafe partial class SupervisedCalls
         int err = receive.ReadShape();
         if (err < 0)
             return err;
-        bool mayWait = IsBlocking(theirs) && (flags & MSG_DONTWAIT) == 0;
-        return receive.Take(theirs, mayWait) is { } result
+        bool mayWait = end.IsBlocking && (flags & MSG_DONTWAIT) == 0;
+        return receive.Take(end.Number, mayWait) is { } result
             ? result
-            : Wait(call, process, shadow, SO_RCVTIMEO, -EAGAIN, () => WithEnd(shadow, process, fd, end => receive.Take(end, mayWait: true) ?? -EAGAIN));
+            : Wait(call, process, shadow, SO_RCVTIMEO, -EAGAIN, () => WithEnd(shadow, process, fd, theirs => receive.Take(theirs, mayWait: true) ?? -EAGAIN));
     }
 
     /// <summary>A receive that is made for the program, whose descriptor is read here and whose memory is written.</summary>

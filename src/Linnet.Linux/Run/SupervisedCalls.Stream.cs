@@ -7,19 +7,20 @@ internal sealed unsafe partial class SupervisedCalls
 {
     private const int MostOption = 16;
 
-    private long OnStream(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
+    private long OnStream(in SeccompCall call, HostProcess process, StreamShadow shadow, ProgramEnd end)
     {
+        int theirs = end.Number;
         switch (call.Nr)
         {
             case __NR_connect:
-                return ConnectStream(call, process, shadow, theirs);
+                return ConnectStream(call, process, shadow, end);
             case __NR_accept:
             case __NR_accept4:
-                return Accept(call, process, shadow, theirs);
+                return Accept(call, process, shadow, end);
             case __NR_bind:
                 return Bind(call, process, shadow);
             case __NR_listen:
-                return Listen(call, process, shadow, theirs);
+                return Listen(call, process, shadow, end);
             case __NR_shutdown:
                 return Shutdown(call, process, shadow, theirs);
             case __NR_setsockopt:
@@ -33,11 +34,11 @@ internal sealed unsafe partial class SupervisedCalls
             case __NR_sendto:
             case __NR_sendmsg:
             case __NR_sendmmsg:
-                return SendOnStream(call, process, shadow, theirs);
+                return SendOnStream(call, process, shadow, end);
             case __NR_recvfrom:
             case __NR_recvmsg:
             case __NR_recvmmsg:
-                return ReceiveOnStream(call, process, shadow, theirs);
+                return ReceiveOnStream(call, process, shadow, end);
             default:
                 return Ask(call, process, shadow);
         }
@@ -54,8 +55,9 @@ internal sealed unsafe partial class SupervisedCalls
         return Ask(call, process, shadow);
     }
 
-    private long Listen(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
+    private long Listen(in SeccompCall call, HostProcess process, StreamShadow shadow, ProgramEnd end)
     {
+        int theirs = end.Number;
         long result = Ask(call, process, shadow);
         if (result == -EADDRINUSE)
         {
@@ -67,31 +69,32 @@ internal sealed unsafe partial class SupervisedCalls
             return result;
         if (shadow.State == StreamState.Listening)
             shadow.UpdateTokens(theirs);
-        else if (shadow.State == StreamState.Fresh || Renew(call, process, shadow, theirs))
+        else if (shadow.State == StreamState.Fresh || Renew(call, process, shadow, end))
             return shadow.BeginListening(theirs);
         return 0;
     }
 
-    private long ConnectStream(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
+    private long ConnectStream(in SeccompCall call, HostProcess process, StreamShadow shadow, ProgramEnd end)
     {
+        int theirs = end.Number;
         process.ReadProgram();
         long result = Ask(call, process, shadow);
-        bool blocking = IsBlocking(theirs);
+        bool blocking = end.IsBlocking;
         if (result != 0 && result != -EINPROGRESS && (result != -EALREADY || !blocking))
             return result;
 
         // An end that showed something else, or a connection that was dissolved by AF_UNSPEC, is of no use any more.
         if (shadow.State is StreamState.Broken or StreamState.Listening || (shadow.State != StreamState.Fresh && shadow.IsUnconnected))
-            Renew(call, process, shadow, theirs);
+            Renew(call, process, shadow, end);
         if (result == 0)
             return shadow.IsUnconnected ? 0 : shadow.BecomeConnected(theirs);
         if (shadow.State == StreamState.Fresh && shadow.BeginConnecting(theirs) is var err and < 0)
             return err;
-        if (!blocking)
-            return result;
-        SeccompCall copy = call;
-        return Wait(call, process, shadow, SO_SNDTIMEO, -EINPROGRESS, () => FinishConnect(copy, process, shadow));
+        return blocking ? WaitToConnect(call, process, shadow) : result;
     }
+
+    private long WaitToConnect(SeccompCall call, HostProcess process, StreamShadow shadow) =>
+        Wait(call, process, shadow, SO_SNDTIMEO, -EINPROGRESS, () => FinishConnect(call, process, shadow));
 
     private long? FinishConnect(in SeccompCall call, HostProcess process, StreamShadow shadow)
     {
@@ -111,9 +114,9 @@ internal sealed unsafe partial class SupervisedCalls
     /// have it too keep the old one.
     /// </summary>
     /// <returns>Whether there is a new one.</returns>
-    private bool Renew(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
+    private bool Renew(in SeccompCall call, HostProcess process, StreamShadow shadow, ProgramEnd end)
     {
-        if (UnixEnds.MakeAlone(!IsBlocking(theirs), out int renewed, out ulong inode) < 0)
+        if (UnixEnds.MakeAlone(!end.IsBlocking, out int renewed, out ulong inode) < 0)
             return false;
         List<int> descriptors = HostProcess.Search(process.Pid, shadow.Inode);
         EpollEntries watched = EpollEntries.Of(process, descriptors);
@@ -122,10 +125,10 @@ internal sealed unsafe partial class SupervisedCalls
         watched.Enter(process, renewed);
 
         // This call's own copy is the new one from here on.
-        _ = Dup3(renewed, theirs, O_CLOEXEC);
+        _ = Dup3(renewed, end.Number, O_CLOEXEC);
         _ = Close(renewed);
         shadow.BecomeFresh(inode);
-        CopyTimeouts(shadow, theirs);
+        CopyTimeouts(shadow, end.Number);
         return true;
     }
 
@@ -139,15 +142,17 @@ internal sealed unsafe partial class SupervisedCalls
             sk.SkErr = 0;
     }
 
-    private long Accept(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
+    private long Accept(in SeccompCall call, HostProcess process, StreamShadow shadow, ProgramEnd end)
+    {
+        long result = TryAccept(call, process, shadow, end.Number);
+        return result == -EAGAIN && end.IsBlocking ? WaitToAccept(call, process, shadow) : result;
+    }
+
+    private long WaitToAccept(in SeccompCall call, HostProcess process, StreamShadow shadow)
     {
         SeccompCall copy = call;
         int fd = (int)call.Arguments[0];
-
-        long result = TryAccept(copy, process, shadow, theirs);
-        return result != -EAGAIN || !IsBlocking(theirs)
-            ? result
-            : Wait(call, process, shadow, SO_RCVTIMEO, -EAGAIN, () => WithEnd(shadow, process, fd, end => TryAccept(copy, process, shadow, end)));
+        return Wait(call, process, shadow, SO_RCVTIMEO, -EAGAIN, () => WithEnd(shadow, process, fd, theirs => TryAccept(copy, process, shadow, theirs)));
     }
 
     private long TryAccept(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
@@ -207,12 +212,14 @@ internal sealed unsafe partial class SupervisedCalls
     }
 
     // Options by which the program's own end waits, or takes as much as Linnet's socket would.
+    private static bool IsMirrored(in SeccompCall call) => (int)call.Arguments[1] == SOL_SOCKET
+        && (int)call.Arguments[2] is SO_RCVTIMEO or SO_SNDTIMEO or SO_RCVLOWAT or SO_SNDBUF or SO_RCVBUF or SO_OOBINLINE;
+
     private static void Mirror(in SeccompCall call, HostProcess process, ShadowSocket shadow, int theirs)
     {
-        int option = (int)call.Arguments[2];
-        if ((int)call.Arguments[1] != SOL_SOCKET
-            || option is not (SO_RCVTIMEO or SO_SNDTIMEO or SO_RCVLOWAT or SO_SNDBUF or SO_RCVBUF or SO_OOBINLINE))
+        if (!IsMirrored(call))
             return;
+        int option = (int)call.Arguments[2];
         if (option is SO_SNDBUF or SO_RCVBUF && shadow is not StreamShadow)
             return;
         int length = Math.Clamp((int)call.Arguments[4], 0, MostOption);
@@ -242,20 +249,26 @@ internal sealed unsafe partial class SupervisedCalls
     }
 
     // What the pair cannot say is sent by Linnet's socket itself, behind all that was written before.
-    private long SendOnStream(in SeccompCall call, HostProcess process, StreamShadow shadow, int theirs)
+    private long SendOnStream(in SeccompCall call, HostProcess process, StreamShadow shadow, ProgramEnd end)
     {
         (int flags, bool plain) = Shape(call, process);
         if (plain && (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR)) == 0 && shadow.State == StreamState.Connected)
             return AskAboutData(call, process, shadow, (int)call.Arguments[0]);
-        SeccompCall copy = call;
-        bool mayWait = IsBlocking(theirs) && (flags & MSG_DONTWAIT) == 0;
-        return AskOrWait(call, process, shadow, mayWait, SO_SNDTIMEO, () =>
-        {
-            if (shadow.State == StreamState.Connected)
-                shadow.Flush();
-            return shadow.IsDrained ? Ask(copy, process, shadow) : -EAGAIN;
-        });
+        long result = SendBehindWritten(call, process, shadow);
+        return result == -EAGAIN && end.IsBlocking && (flags & MSG_DONTWAIT) == 0
+            ? WaitToSend(call, process, shadow)
+            : result;
     }
+
+    private long SendBehindWritten(in SeccompCall call, HostProcess process, StreamShadow shadow)
+    {
+        if (shadow.State == StreamState.Connected)
+            shadow.Flush();
+        return shadow.IsDrained ? Ask(call, process, shadow) : -EAGAIN;
+    }
+
+    private long WaitToSend(SeccompCall call, HostProcess process, StreamShadow shadow) =>
+        Wait(call, process, shadow, SO_SNDTIMEO, -EAGAIN, () => SendBehindWritten(call, process, shadow) is var again && again == -EAGAIN ? null : again);
 
     // The flags of a send or receive, and whether it has neither an address nor control messages.
     private static (int Flags, bool Plain) Shape(in SeccompCall call, HostProcess process)

@@ -81,33 +81,50 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
 
     private long OnDescriptor(in SeccompCall call, HostProcess process, int fd)
     {
+        if (!NeedsEnd(call) && process.Descriptors.TryRead(fd, out ulong inode, out int flags))
+            return OnSocket(call, process, fd, inode == 0 ? null : supervisor.FindByInode(inode), new ProgramEnd(-1, flags));
         int theirs = process.Take(fd);
         if (theirs < 0)
             return theirs == -EBADF ? -EBADF : LeftToHost;
         try
         {
-            if (supervisor.Find(theirs) is not { } shadow)
-                return LeftToHost;
-
-            // Whom signals go to is kept by the open file.
-            if (call.Nr == __NR_ioctl && (int)call.Arguments[1] is FIOSETOWN or SIOCSPGRP or FIOGETOWN or SIOCGPGRP)
-                return LeftToHost;
-            lock (shadow.Gate)
-            {
-                shadow.LastSeen = (process, fd);
-                return shadow switch
-                {
-                    _ when shadow.IsClosed => -EBADF,
-                    _ when MovesData(call.Nr) => AskAboutData(call, process, shadow, fd),
-                    StreamShadow stream => OnStream(call, process, stream, theirs),
-                    DatagramShadow datagram => OnDatagram(call, process, datagram, theirs),
-                    _ => -EBADF,
-                };
-            }
+            return OnSocket(call, process, fd, supervisor.Find(theirs), new ProgramEnd(theirs, null));
         }
         finally
         {
             _ = Close(theirs);
+        }
+    }
+
+    // Whether a call does something with the program's own end; others only have to know which socket it is.
+    private static bool NeedsEnd(in SeccompCall call) => call.Nr switch
+    {
+        __NR_getsockname or __NR_getpeername or __NR_bind or __NR_ioctl => false,
+        __NR_sendto or __NR_sendmsg or __NR_sendmmsg => false,
+        __NR_getsockopt => (int)call.Arguments[1] == SOL_SOCKET && (int)call.Arguments[2] == SO_ERROR,
+        __NR_setsockopt => IsMirrored(call),
+        _ => !MovesData(call.Nr),
+    };
+
+    private long OnSocket(in SeccompCall call, HostProcess process, int fd, ShadowSocket? shadow, ProgramEnd end)
+    {
+        if (shadow == null)
+            return LeftToHost;
+
+        // Whom signals go to is kept by the open file.
+        if (call.Nr == __NR_ioctl && (int)call.Arguments[1] is FIOSETOWN or SIOCSPGRP or FIOGETOWN or SIOCGPGRP)
+            return LeftToHost;
+        lock (shadow.Gate)
+        {
+            shadow.LastSeen = (process, fd);
+            return shadow switch
+            {
+                _ when shadow.IsClosed => -EBADF,
+                _ when MovesData(call.Nr) => AskAboutData(call, process, shadow, fd),
+                StreamShadow stream => OnStream(call, process, stream, end),
+                DatagramShadow datagram => OnDatagram(call, process, datagram, end),
+                _ => -EBADF,
+            };
         }
     }
 
@@ -199,15 +216,6 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         return observer.Observe(process, descriptor, () => SyscallTable.Invoke(process.Task, nr, copy));
     }
 
-    /// <summary>Makes a call, and where it would wait and the program lets it, keeps it until it need not.</summary>
-    private long AskOrWait(in SeccompCall call, HostProcess process, ShadowSocket shadow, bool mayWait, int timeoutOption, Func<long> attempt)
-    {
-        long result = attempt();
-        if (result != -EAGAIN || !mayWait)
-            return result;
-        return Wait(call, process, shadow, timeoutOption, -EAGAIN, () => attempt() is var again && again == -EAGAIN ? null : again);
-    }
-
     /// <summary>Keeps a call until it can be answered.</summary>
     /// <param name="call">The call.</param>
     /// <param name="process">Who makes it.</param>
@@ -280,5 +288,12 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             : Environment.TickCount64 + (seconds * 1000) + ((microseconds + 999) / 1000);
     }
 
-    private static bool IsBlocking(int theirs) => (Fcntl(theirs, F_GETFL, 0) & O_NONBLOCK) == 0;
+    /// <summary>The program's end of a socket, as far as a call has to do with it.</summary>
+    /// <param name="Number">A descriptor of this process's for it; -1 for calls that do without.</param>
+    /// <param name="Flags">The flags of the open file; null where nobody has asked yet.</param>
+    private readonly record struct ProgramEnd(int Number, int? Flags)
+    {
+        /// <summary>Whether calls on it wait.</summary>
+        public bool IsBlocking => ((Flags ?? Fcntl(Number, F_GETFL, 0)) & O_NONBLOCK) == 0;
+    }
 }

@@ -11,6 +11,7 @@ public class SupervisedProgramTests
     [InlineData("sockets.py")]
     [InlineData("edges.py")]
     [InlineData("memory.py")]
+    [InlineData("numbers.py")]
     [InlineData("killed.py")]
     public async Task A_program_sees_the_same_as_on_the_hosts_kernel(string program)
     {

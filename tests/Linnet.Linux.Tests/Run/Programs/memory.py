@@ -67,6 +67,17 @@ for name, kept in ((last + PAGE - 12, length), (half + PAGE - 8, length), (fixed
     call('name that cannot be written', libc.getsockname, udp.fileno(), ctypes.c_void_p(name), kept)
     call('option that cannot be written', libc.getsockopt, udp.fileno(), socket.SOL_SOCKET, socket.SO_TYPE, ctypes.c_void_p(name), kept)
 
+# What would be written is there already: it still has to be possible to write it.
+kept = pages(READ | WRITE, READ | WRITE)
+for writable in (True, True, False):
+    poke(kept, struct.pack('=I', 16))
+    if not writable:
+        libc.mprotect(ctypes.c_void_p(kept), PAGE, READ)
+    for name in (kept + 64, kept + PAGE + 64, kept + PAGE - 8, both + 128):
+        call('the same once more', libc.getsockname, udp.fileno(), name, kept)
+        print(peek(kept, 4).hex())
+    libc.mprotect(ctypes.c_void_p(kept), PAGE, READ | WRITE)
+
 # The name's length lies where the name is written.
 poke(both, struct.pack('=I', 16))
 call('name over its length', libc.getsockname, udp.fileno(), both, both)
