@@ -20,9 +20,9 @@ internal sealed unsafe class EpollEntries
     public static EpollEntries Of(HostProcess process, IReadOnlyCollection<int> descriptors)
     {
         EpollEntries found = new();
-        foreach (int epoll in HostProcess.Search(process.Pid, "anon_inode:[eventpoll]"))
+        foreach (int epoll in process.Search("anon_inode:[eventpoll]"))
         {
-            foreach (string line in HostProcess.ReadDescriptor(process.Pid, epoll))
+            foreach (string line in process.ReadDescriptor(epoll))
             {
                 // tfd: 5 events: 1d data: 5 …, of which all but the descriptor are hexadecimal.
                 string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);

@@ -19,13 +19,18 @@ internal sealed unsafe class HostProcess
     // The calls that are being made, and whether the process has ended.
     private int calls;
 
+    // Guards what stands for a first thread that has ended.
+    private readonly Lock gate = new();
+    private volatile PidFd? standIn;
+    private volatile int standInThread;
+
     private HostProcess(int tgid, PidFd pidfd, Host host, TaskStruct task)
     {
         this.tgid = tgid;
         Pidfd = pidfd;
         Host = host;
         Task = task;
-        Memory = new RemoteMemory(tgid);
+        Memory = new RemoteMemory();
         Descriptors = new DescriptorFiles(tgid);
         name = new ProgramName(tgid);
         task.Mm = Memory;
@@ -102,14 +107,29 @@ internal sealed unsafe class HostProcess
     }
 
     /// <summary>Takes a descriptor of the process.</summary>
-    /// <returns>A descriptor of this process's for the same open file, or a negative errno.</returns>
-    public int Take(int fd) => Pidfd.Take(fd);
+    /// <returns>A descriptor of this process's for the same open file, or a negative errno; -ESRCH when it is gone.</returns>
+    public int Take(int fd)
+    {
+        int taken = Pidfd.Take(fd);
+        return taken == -ESRCH ? TakeFromOthers(fd) : taken;
+    }
 
-    /// <summary>Finds the descriptors of a process that are a certain socket's.</summary>
+    /// <summary>Finds the descriptors of the process that are a certain socket's.</summary>
+    public List<int> Search(ulong inode) => Search(LivingThread, inode);
+
+    /// <summary>Finds the descriptors of the process that are what their link in <c>/proc/PID/fd</c> says.</summary>
+    public List<int> Search(string wanted) => Search(LivingThread, wanted);
+
+    /// <summary>What the host says of a descriptor in <c>/proc/PID/fdinfo</c>; nothing when it is closed.</summary>
+    public string[] ReadDescriptor(int fd) => ReadDescriptor(LivingThread, fd);
+
+    /// <summary>Finds the descriptors of a thread that are a certain socket's.</summary>
     public static List<int> Search(int pid, ulong inode) => Search(pid, $"socket:[{inode}]");
 
-    /// <summary>Finds the descriptors of a process that are what their link in <c>/proc/PID/fd</c> says.</summary>
-    public static List<int> Search(int pid, string wanted)
+    // The thread that descriptors are looked up by.
+    private int LivingThread => standInThread != 0 ? standInThread : tgid;
+
+    private static List<int> Search(int pid, string wanted)
     {
         List<int> found = [];
         try
@@ -136,12 +156,11 @@ internal sealed unsafe class HostProcess
     public bool ClosesOnExec(int fd)
     {
         const string Flags = "flags:";
-        string? line = Array.Find(ReadDescriptor(tgid, fd), text => text.StartsWith(Flags, StringComparison.Ordinal));
+        string? line = Array.Find(ReadDescriptor(fd), text => text.StartsWith(Flags, StringComparison.Ordinal));
         return line != null && (Convert.ToInt32(line[Flags.Length..].Trim(), 8) & O_CLOEXEC) != 0;
     }
 
-    /// <summary>What the host says of a descriptor in <c>/proc/PID/fdinfo</c>; nothing when it is closed.</summary>
-    public static string[] ReadDescriptor(int pid, int fd)
+    private static string[] ReadDescriptor(int pid, int fd)
     {
         try
         {
@@ -164,6 +183,9 @@ internal sealed unsafe class HostProcess
         Task.Comm = name.Comm ?? Task.Comm;
         Task.ExePath = name.Path ?? Task.ExePath;
     }
+
+    /// <summary>The thread that this thread of the supervisor makes a call for.</summary>
+    public static int CallingThread => callingThread;
 
     /// <summary>Says which thread the calls are for that this thread of the supervisor makes from now on.</summary>
     public static void ActFor(int tid) => callingThread = tid;
@@ -197,7 +219,55 @@ internal sealed unsafe class HostProcess
             Fork.DoExit(Task);
         name.Close();
         Descriptors.Close();
-        Pidfd.Dispose();
+        lock (gate)
+        {
+            Pidfd.Dispose();
+            standIn?.Dispose();
+        }
+    }
+
+    // A first thread that ended before the others has no descriptors any more, but stands for the process still.
+    private int TakeFromOthers(int fd)
+    {
+        int taken = standIn?.Take(fd) ?? -ESRCH;
+        if (taken != -ESRCH)
+            return taken;
+        lock (gate)
+        {
+            foreach (int tid in Pidfd.HasEnded ? [] : ThreadsOf(tgid))
+            {
+                // The number is this process's for certain if that has not ended after the thread was seen there.
+                PidFd? other = PidFd.OpenThread(tid);
+                if (other == null || !Directory.Exists($"/proc/{tgid}/task/{tid}") || Pidfd.HasEnded
+                    || (taken = other.Take(fd)) == -ESRCH)
+                {
+                    other?.Dispose();
+                    continue;
+                }
+
+                standIn?.Dispose();
+                (standIn, standInThread) = (other, tid);
+                return taken;
+            }
+        }
+
+        return -ESRCH;
+    }
+
+    private static int[] ThreadsOf(int pid)
+    {
+        try
+        {
+            return [.. Directory.EnumerateDirectories($"/proc/{pid}/task").Select(name => int.Parse(Path.GetFileName(name), CultureInfo.InvariantCulture))];
+        }
+        catch (IOException)
+        {
+            return [];
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return [];
+        }
     }
 
     // A file is named after its kind: net:[4026531833], or /run/netns/NAME where it is mounted.

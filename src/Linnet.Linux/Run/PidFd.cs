@@ -7,8 +7,11 @@ namespace Linnet.Linux;
 /// A process of the host's, by a descriptor that cannot come to mean another one. It is closed when nobody uses it any more:
 /// the process may be seen to end while a call of its own is being made.
 /// </summary>
-internal sealed class PidFd : SafeHandle
+internal sealed unsafe class PidFd : SafeHandle
 {
+    // PIDFD_THREAD of the host's linux/pidfd.h, which is O_EXCL.
+    private const int PidfdThread = O_EXCL;
+
     private PidFd(int fd)
         : base(-1, ownsHandle: true) => SetHandle(fd);
 
@@ -20,7 +23,25 @@ internal sealed class PidFd : SafeHandle
 
     /// <summary>Opens the descriptor of a process.</summary>
     /// <returns>Null when it is gone.</returns>
-    public static PidFd? Open(int pid) => pid > 0 && PidfdOpen(pid) is var fd and >= 0 ? new PidFd(fd) : null;
+    public static PidFd? Open(int pid) => Open(pid, flags: 0);
+
+    /// <summary>Opens the descriptor of a thread, which tells of that thread alone.</summary>
+    /// <returns>Null when it is gone, or the host is older than Linux 6.9.</returns>
+    public static PidFd? OpenThread(int tid) => Open(tid, PidfdThread);
+
+    /// <summary>Whether the process has ended, with all of its threads.</summary>
+    public bool HasEnded
+    {
+        get
+        {
+            if (!Hold())
+                return true;
+            PollFd poll = new() { Fd = Number, Events = POLLIN };
+            bool hasEnded = Poll(&poll, 1, 0) > 0;
+            DangerousRelease();
+            return hasEnded;
+        }
+    }
 
     /// <summary>Takes a descriptor of the process.</summary>
     /// <returns>A descriptor of this process's for the same open file, or a negative errno; -ESRCH when the process is gone.</returns>
@@ -47,6 +68,8 @@ internal sealed class PidFd : SafeHandle
         _ = PidfdSendSignal(Number, signal);
         DangerousRelease();
     }
+
+    private static PidFd? Open(int pid, int flags) => pid > 0 && PidfdOpen(pid, flags) is var fd and >= 0 ? new PidFd(fd) : null;
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle() => Native.Close((int)handle) == 0;

@@ -4,8 +4,11 @@ using static Linnet.Linux.Native;
 namespace Linnet.Linux;
 
 /// <summary>The memory of a program of the host's, where the pointers of its calls lead.</summary>
-/// <param name="pid">A thread of it.</param>
-internal sealed unsafe class RemoteMemory(int pid) : MmStruct
+/// <remarks>
+/// It is reached by the thread whose call is being made: the first thread may have ended before the others, and after an
+/// <c>exec</c> the process's number is the next program's, but no other thread's is.
+/// </remarks>
+internal sealed unsafe class RemoteMemory : MmStruct
 {
     private const int PageSize = 4096;
 
@@ -40,7 +43,7 @@ internal sealed unsafe class RemoteMemory(int pid) : MmStruct
         fixed (HostIovec* there = places)
         {
             HostIovec here = new() { Base = bytes, Length = (nuint)source.Length };
-            return ProcessVmWritev(pid, &here, 1, there, (nuint)places.Length, 0) == source.Length;
+            return ProcessVmWritev(HostProcess.CallingThread, &here, 1, there, (nuint)places.Length, 0) == source.Length;
         }
     }
 
@@ -59,7 +62,7 @@ internal sealed unsafe class RemoteMemory(int pid) : MmStruct
             HostIovec* there = stackalloc HostIovec[2];
             there[0] = new HostIovec { Base = (void*)address, Length = toPageEnd };
             there[1] = new HostIovec { Base = (void*)(address + toPageEnd), Length = length - toPageEnd };
-            nint n = ProcessVmReadv(pid, &here, 1, there, toPageEnd < length ? 2u : 1u, 0);
+            nint n = ProcessVmReadv(HostProcess.CallingThread, &here, 1, there, toPageEnd < length ? 2u : 1u, 0);
             return n <= 0 ? -1 : destination[..(int)n].IndexOf((byte)0);
         }
     }
@@ -94,5 +97,7 @@ internal sealed unsafe class RemoteMemory(int pid) : MmStruct
     }
 
     private nint Call(HostIovec* here, HostIovec* there, bool write) =>
-        write ? ProcessVmWritev(pid, here, 1, there, 1, 0) : ProcessVmReadv(pid, here, 1, there, 1, 0);
+        write
+            ? ProcessVmWritev(HostProcess.CallingThread, here, 1, there, 1, 0)
+            : ProcessVmReadv(HostProcess.CallingThread, here, 1, there, 1, 0);
 }

@@ -21,6 +21,7 @@ internal sealed unsafe partial class StreamShadow
         if (err < 0)
             return err;
         State = StreamState.Listening;
+        Supervisor.Listens(this);
 
         // A listener is never writable; who writes all the same is told at once.
         Fill(theirs);

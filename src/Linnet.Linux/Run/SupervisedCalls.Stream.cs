@@ -78,6 +78,7 @@ internal sealed unsafe partial class SupervisedCalls
     {
         int theirs = end.Number;
         process.ReadProgram();
+        supervisor.NoticeClosedListeners();
         long result = Ask(call, process, shadow);
         bool blocking = end.IsBlocking;
         if (result != 0 && result != -EINPROGRESS && (result != -EALREADY || !blocking))
@@ -118,7 +119,7 @@ internal sealed unsafe partial class SupervisedCalls
     {
         if (UnixEnds.MakeAlone(!end.IsBlocking, out int renewed, out ulong inode) < 0)
             return false;
-        List<int> descriptors = HostProcess.Search(process.Pid, shadow.Inode);
+        List<int> descriptors = process.Search(shadow.Inode);
         EpollEntries watched = EpollEntries.Of(process, descriptors);
         foreach (int fd in descriptors)
             listener.Replace(call.Id, renewed, fd, process.ClosesOnExec(fd));

@@ -17,35 +17,43 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
     public const long Answered = long.MinValue;
 
     private const long LeftToHost = long.MinValue + 1;
+    private const long OfAnother = long.MinValue + 2;
 
     private readonly LostAnswers lost = new();
 
     /// <summary>Answers a call, or keeps it until it can be.</summary>
     public void Handle(in SeccompCall call)
     {
-        if (supervisor.ProcessOf(call.Tid, host) is not { } process || !process.TryBeginCall())
+        while (true)
         {
-            listener.Respond(call.Id, -ESRCH);
-            return;
-        }
+            if (supervisor.ProcessOf(call, host, listener) is not { } process || !process.TryBeginCall())
+            {
+                listener.Respond(call.Id, -ESRCH);
+                return;
+            }
 
-        try
-        {
-            Serve(call, process);
-        }
-        finally
-        {
-            process.EndCall();
+            try
+            {
+                if (TryServe(call, process))
+                    return;
+            }
+            finally
+            {
+                process.EndCall();
+            }
+
+            supervisor.Outdate(process);
         }
     }
 
-    private void Serve(in SeccompCall call, HostProcess process)
+    /// <summary>Serves a call, unless its process is one that had the caller's number before.</summary>
+    private bool TryServe(in SeccompCall call, HostProcess process)
     {
         HostProcess.ActFor(call.Tid);
         if (lost.TryTake(process, call, out long earlier))
         {
             Answer(process, call, earlier);
-            return;
+            return true;
         }
 
         supervisor.BeginCall();
@@ -58,9 +66,10 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             _ => OnDescriptor(call, process, (int)call.Arguments[0]),
         };
         CallMemory.OfThread.End();
+        bool isOutdated = result == OfAnother;
         if (result == LeftToHost)
             listener.Continue(call.Id);
-        else
+        else if (!isOutdated)
         {
             // What the call caused on this network is there when it returns, as on a loopback of Linux's.
             supervisor.PumpReady();
@@ -70,6 +79,7 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
 
         supervisor.EndCall();
         supervisor.Observer?.Done();
+        return !isOutdated;
     }
 
     // What waits is not done yet; all else is, whether its caller still waits for it or a signal has ended its wait.
@@ -84,8 +94,10 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         if (!NeedsEnd(call) && process.Descriptors.TryRead(fd, out ulong inode, out int flags))
             return OnSocket(call, process, fd, inode == 0 ? null : supervisor.FindByInode(inode), new ProgramEnd(-1, flags));
         int theirs = process.Take(fd);
+        if (theirs == -EBADF)
+            return -EBADF;
         if (theirs < 0)
-            return theirs == -EBADF ? -EBADF : LeftToHost;
+            return theirs == -ESRCH && process.Pidfd.HasEnded && listener.IsValid(call.Id) ? OfAnother : LeftToHost;
         try
         {
             return OnSocket(call, process, fd, supervisor.Find(theirs), new ProgramEnd(theirs, null));

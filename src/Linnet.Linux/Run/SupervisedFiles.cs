@@ -80,7 +80,7 @@ internal sealed unsafe class SupervisedFiles(Supervisor supervisor, Host host, S
 
     private int Lacks(in SeccompCall call, in ProcPath path, int err, string what = "")
     {
-        HostProcess? process = supervisor.ProcessOf(call.Tid, host);
+        HostProcess? process = supervisor.ProcessOf(call, host, listener);
         process?.ReadProgram();
         host.Network.Machine.Unsupported.Add(process?.Task, RequestKind.File, 0, text: FolderOnHost(path.Tree) + path.Name + what);
         return err;
@@ -171,7 +171,8 @@ internal sealed unsafe class SupervisedFiles(Supervisor supervisor, Host host, S
     {
         path = default;
         flags = 0;
-        RemoteMemory memory = new(call.Tid);
+        HostProcess.ActFor(call.Tid);
+        RemoteMemory memory = new();
         bool hasFolder = call.Nr is __NR_openat or __NR_openat2;
         byte* buffer = stackalloc byte[UsualPath];
         Span<byte> text = new(buffer, UsualPath);

@@ -31,6 +31,7 @@ internal sealed unsafe class Supervisor : IDisposable
     private readonly Lock gate = new();
     private readonly List<PendingCall> timed = [];
     private readonly HashSet<ShadowSocket> alone = [];
+    private readonly ConcurrentDictionary<ShadowSocket, bool> listeners = [];
     private readonly int epoll;
     private readonly int wakeUp;
     private readonly Thread thread;
@@ -75,10 +76,14 @@ internal sealed unsafe class Supervisor : IDisposable
         return owner;
     });
 
-    /// <summary>The process that a thread belongs to.</summary>
+    /// <summary>The process whose thread makes a call.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="host">Where it runs.</param>
+    /// <param name="listener">Knows whether the thread still waits for the answer: as long as it does, its number means no other one.</param>
     /// <returns>Null when it is gone.</returns>
-    public HostProcess? ProcessOf(int tid, Host host)
+    public HostProcess? ProcessOf(in SeccompCall call, Host host, SeccompListener listener)
     {
+        int tid = call.Tid;
         if (byThread.TryGetValue(tid, out HostProcess? known))
         {
             if (tid == known.Pid || Tgkill(known.Pid, tid, 0) == 0)
@@ -96,6 +101,12 @@ internal sealed unsafe class Supervisor : IDisposable
                 process = HostProcess.Open(tgid, host, OwnerOn(host).Task);
                 if (process == null)
                     return null;
+                if (!listener.IsValid(call.Id))
+                {
+                    process.End();
+                    return null;
+                }
+
                 byPidfd[process.Pidfd.Number] = process;
                 byThread[tgid] = process;
                 Register(process.Pidfd.Number, EPOLLIN, 0);
@@ -104,6 +115,13 @@ internal sealed unsafe class Supervisor : IDisposable
             byThread[tid] = process;
             return process;
         }
+    }
+
+    /// <summary>A process has ended, before the pump was told: its number means another one already.</summary>
+    public void Outdate(HostProcess process)
+    {
+        if (byPidfd.TryRemove(new KeyValuePair<int, HostProcess>(process.Pidfd.Number, process)))
+            End(process);
     }
 
     /// <summary>Says where a program runs, and so what it starts.</summary>
@@ -162,7 +180,7 @@ internal sealed unsafe class Supervisor : IDisposable
             return theirs;
         foreach (HostProcess other in byPidfd.Values)
         {
-            foreach (int number in HostProcess.Search(other.Pid, shadow.Inode))
+            foreach (int number in other.Search(shadow.Inode))
             {
                 if (TakeEnd(other, number, shadow) is var found and >= 0)
                     return found;
@@ -224,9 +242,13 @@ internal sealed unsafe class Supervisor : IDisposable
         if (shadow.End >= 0)
             byEnd.TryRemove(new KeyValuePair<int, ShadowSocket>(shadow.End, shadow));
         byInode.TryRemove(new KeyValuePair<ulong, ShadowSocket>(shadow.Inode, shadow));
+        listeners.TryRemove(shadow, out _);
         lock (gate)
             alone.Remove(shadow);
     }
+
+    /// <summary>A shadow listens from now on.</summary>
+    public void Listens(ShadowSocket shadow) => listeners[shadow] = true;
 
     /// <summary>Knows of a program from now on, among whose processes descriptors are looked for.</summary>
     public void Add(LinuxProgram program) => programs[program] = true;
@@ -275,15 +297,15 @@ internal sealed unsafe class Supervisor : IDisposable
     /// <summary>Sees at once what programs closed just before a call that depends on it.</summary>
     public void NoticeCloses()
     {
-        foreach (ShadowSocket shadow in byEnd.Values)
-        {
-            if (!shadow.HasHungUp)
-                continue;
-            shadow.NoticeEnd();
-            shadow.Pump();
-        }
-
+        Notice(byEnd.Values);
         SweepAlone();
+    }
+
+    /// <summary>Sees at once which listeners programs closed just before a connection is made.</summary>
+    public void NoticeClosedListeners()
+    {
+        if (!listeners.IsEmpty)
+            Notice(listeners.Keys);
     }
 
     /// <summary>Ends the pump and closes all sockets.</summary>
@@ -309,6 +331,17 @@ internal sealed unsafe class Supervisor : IDisposable
     {
         HostEpollEvent change = new() { Events = shadow.Watched, Fd = shadow.End, Generation = shadow.Generation };
         _ = EpollCtl(epoll, EpollCtlMod, shadow.End, &change);
+    }
+
+    private static void Notice(ICollection<ShadowSocket> shadows)
+    {
+        foreach (ShadowSocket shadow in shadows)
+        {
+            if (!shadow.HasHungUp)
+                continue;
+            shadow.NoticeEnd();
+            shadow.Pump();
+        }
     }
 
     private static int Checked(int result, string what) =>

@@ -13,6 +13,7 @@ public class SupervisedProgramTests
     [InlineData("memory.py")]
     [InlineData("numbers.py")]
     [InlineData("killed.py")]
+    [InlineData("threads.py")]
     public async Task A_program_sees_the_same_as_on_the_hosts_kernel(string program)
     {
         using ProgramLab lab = new();
