@@ -46,6 +46,19 @@ public readonly unsafe struct Sockptr(MmStruct? mm, ulong address)
         return 0;
     }
 
+    /// <summary>Copies a string, which may be longer than the room (<c>strncpy_from_sockptr</c>); what lies behind it need not be there.</summary>
+    /// <returns>How many bytes of it were copied, without its end, or -EFAULT.</returns>
+    public int CopyStringFrom(Span<byte> destination)
+    {
+        int missing = 0;
+        if (Mm != null)
+            missing = Mm.CopyFromUser(destination, Address);
+        else if (CopyFrom(destination) < 0)
+            return -EFAULT;
+        int end = destination[..^missing].IndexOf((byte)0);
+        return end >= 0 ? end : missing > 0 ? -EFAULT : destination.Length;
+    }
+
     /// <summary>Copies to where the pointer leads (<c>copy_to_sockptr</c>).</summary>
     /// <returns>0 or -EFAULT.</returns>
     public int CopyTo(ReadOnlySpan<byte> source)

@@ -97,6 +97,9 @@ internal sealed unsafe class CallMemory
                 known[i] = default;
         }
 
+        // What came before could not be written: the call fails there, and writes nothing more.
+        if (defers && failed)
+            return true;
         if (!defers || source.Length > StageSize - staged || count == MostWrites || (count > 0 && stagedFor != memory))
         {
             WriteStaged();

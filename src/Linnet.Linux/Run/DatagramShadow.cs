@@ -68,7 +68,11 @@ internal sealed unsafe class DatagramShadow(Supervisor supervisor, Syscalls owne
             buffer = buffer[..(int)Math.Clamp(size, 0, LargestDatagram)];
         }
 
+        // The program has not read it, of which SIOCGSTAMP tells.
+        long stamp = Socket.Sk?.SkStamp ?? 0;
         long length = Owner.Recv(Fd, buffer, MSG_DONTWAIT | MSG_PEEK);
+        if (Socket.Sk is { } sk)
+            sk.SkStamp = stamp;
         if (length >= 0)
             isShown = SendToProgram(buffer[..(int)length]);
     }

@@ -9,9 +9,6 @@ namespace Linnet.Linux;
 /// </summary>
 internal sealed unsafe class PidFd : SafeHandle
 {
-    // PIDFD_THREAD of the host's linux/pidfd.h, which is O_EXCL.
-    private const int PidfdThread = O_EXCL;
-
     private PidFd(int fd)
         : base(-1, ownsHandle: true) => SetHandle(fd);
 
@@ -23,11 +20,11 @@ internal sealed unsafe class PidFd : SafeHandle
 
     /// <summary>Opens the descriptor of a process.</summary>
     /// <returns>Null when it is gone.</returns>
-    public static PidFd? Open(int pid) => Open(pid, flags: 0);
+    public static PidFd? Open(int pid) => pid > 0 ? Of(PidfdOpen(pid)) : null;
 
     /// <summary>Opens the descriptor of a thread, which tells of that thread alone.</summary>
     /// <returns>Null when it is gone, or the host is older than Linux 6.9.</returns>
-    public static PidFd? OpenThread(int tid) => Open(tid, PidfdThread);
+    public static PidFd? OpenThread(int tid) => Of(PidfdOpenThread(tid));
 
     /// <summary>Whether the process has ended, with all of its threads.</summary>
     public bool HasEnded
@@ -69,7 +66,7 @@ internal sealed unsafe class PidFd : SafeHandle
         DangerousRelease();
     }
 
-    private static PidFd? Open(int pid, int flags) => pid > 0 && PidfdOpen(pid, flags) is var fd and >= 0 ? new PidFd(fd) : null;
+    private static PidFd? Of(int fd) => fd >= 0 ? new PidFd(fd) : null;
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle() => Native.Close((int)handle) == 0;

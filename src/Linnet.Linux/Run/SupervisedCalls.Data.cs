@@ -70,7 +70,7 @@ internal sealed unsafe partial class SupervisedCalls
 
     private static long LengthOf(HostProcess process, ulong vector, ulong count)
     {
-        if (count > MostIovecs)
+        if (count > UIO_MAXIOV)
             return 0;
         ulong[] pieces = new ulong[count * 2];
         if (process.Memory.CopyFromUser(MemoryMarshal.AsBytes(pieces.AsSpan()), vector) != 0)

@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
+using Linnet.Kernel;
 using static Linnet.Linux.Native;
 
 namespace Linnet.Linux;
@@ -7,7 +9,6 @@ namespace Linnet.Linux;
 internal sealed unsafe partial class SupervisedCalls
 {
     private const int MsghdrSize = 56;
-    private const int MostIovecs = 1024;
     private const int MostAtOnce = 256 * 1024;
 
     [ThreadStatic]
@@ -48,22 +49,25 @@ internal sealed unsafe partial class SupervisedCalls
         {
             if (call.Nr == __NR_recvfrom)
             {
-                Add(call.Arguments[1], call.Arguments[2]);
-                return 0;
+                Add(call.Arguments[1], Math.Min(call.Arguments[2], (ulong)Uaccess.MaxRwCount));
+                return IsInReach(call) ? 0 : -EFAULT;
             }
 
+            const int NamelenOffset = 8, IovOffset = 16, IovlenOffset = 24;
             Span<byte> msghdr = stackalloc byte[MsghdrSize];
             if (process.Memory.CopyFromUser(msghdr, call.Arguments[1]) != 0)
                 return -EFAULT;
-            ulong iov = MemoryMarshal.Read<ulong>(msghdr[16..]), count = MemoryMarshal.Read<ulong>(msghdr[24..]);
-            if (count > MostIovecs)
+            if (MemoryMarshal.Read<ulong>(msghdr) != 0 && MemoryMarshal.Read<int>(msghdr[NamelenOffset..]) < 0)
+                return -EINVAL;
+            ulong count = MemoryMarshal.Read<ulong>(msghdr[IovlenOffset..]);
+            if (count > UIO_MAXIOV)
                 return -EMSGSIZE;
-            ulong[] vector = new ulong[count * 2];
-            if (process.Memory.CopyFromUser(MemoryMarshal.AsBytes(vector.AsSpan()), iov) != 0)
-                return -EFAULT;
-            for (int i = 0; i < vector.Length; i += 2)
-                Add(vector[i], vector[i + 1]);
-            return 0;
+            Iovec[] vector = [];
+            Sockptr iov = new(process.Memory, MemoryMarshal.Read<ulong>(msghdr[IovOffset..]));
+            long total = Uaccess.ImportIovec(iov, count, ref vector, out _);
+            foreach (Iovec piece in vector.AsSpan(0, total < 0 ? 0 : (int)count))
+                Add(piece.IovBase, piece.IovLen);
+            return (int)Math.Min(total, 0);
         }
 
         /// <summary>Takes what is there.</summary>
@@ -86,9 +90,8 @@ internal sealed unsafe partial class SupervisedCalls
 
         private void Add(ulong address, ulong length)
         {
-            int size = (int)Math.Min(length, int.MaxValue);
-            pieces.Add((address, size));
-            wanted += size;
+            pieces.Add((address, (int)length));
+            wanted += (int)length;
         }
 
         private long TakePiece(int theirs, int length)
@@ -96,11 +99,39 @@ internal sealed unsafe partial class SupervisedCalls
             byte[] buffer = received ??= GC.AllocateUninitializedArray<byte>(MostAtOnce, pinned: true);
             fixed (byte* bytes = buffer)
             {
-                nint n = Native.Recv(theirs, bytes, (nuint)length, (flags & (MSG_PEEK | MSG_TRUNC)) | MSG_DONTWAIT);
-                if (n < 0)
-                    return -Marshal.GetLastPInvokeError();
-                return (flags & MSG_TRUNC) != 0 || Scatter(buffer.AsSpan(0, (int)Math.Min(n, length))) ? n : -EFAULT;
+                if ((flags & MSG_TRUNC) != 0)
+                    return Receive(theirs, bytes, length, flags & (MSG_PEEK | MSG_TRUNC));
+                long peeked = Receive(theirs, bytes, length, MSG_PEEK);
+                if (peeked < 0)
+                    return peeked;
+
+                // What cannot be written stays to be read.
+                if (!Scatter(buffer.AsSpan(0, (int)peeked)))
+                    return -EFAULT;
+                if (peeked == 0 || (flags & MSG_PEEK) != 0)
+                    return peeked;
+                byte[] taken = ArrayPool<byte>.Shared.Rent((int)peeked);
+                try
+                {
+                    fixed (byte* room = taken)
+                    {
+                        // Who reads at the same time may have taken some of it.
+                        long n = Receive(theirs, room, (int)peeked, 0);
+                        ReadOnlySpan<byte> data = taken.AsSpan(0, (int)Math.Max(0, n));
+                        return n <= 0 || data.SequenceEqual(buffer.AsSpan(0, data.Length)) || Scatter(data) ? n : -EFAULT;
+                    }
+                }
+                finally
+                {
+                    ArrayPool<byte>.Shared.Return(taken);
+                }
             }
+        }
+
+        private static long Receive(int theirs, byte* bytes, int length, int how)
+        {
+            nint n = Native.Recv(theirs, bytes, (nuint)length, how | MSG_DONTWAIT);
+            return n < 0 ? -Marshal.GetLastPInvokeError() : n;
         }
 
         private bool Scatter(ReadOnlySpan<byte> data)

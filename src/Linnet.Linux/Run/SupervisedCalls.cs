@@ -19,6 +19,8 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
     private const long LeftToHost = long.MinValue + 1;
     private const long OfAnother = long.MinValue + 2;
 
+    private static readonly RemoteMemory AnyMemory = new();
+
     private readonly LostAnswers lost = new();
 
     /// <summary>Answers a call, or keeps it until it can be.</summary>
@@ -95,7 +97,7 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             return OnSocket(call, process, fd, inode == 0 ? null : supervisor.FindByInode(inode), new ProgramEnd(-1, flags));
         int theirs = process.Take(fd);
         if (theirs == -EBADF)
-            return -EBADF;
+            return call.Nr is __NR_sendto or __NR_recvfrom && !IsInReach(call) ? -EFAULT : -EBADF;
         if (theirs < 0)
             return theirs == -ESRCH && process.Pidfd.HasEnded && listener.IsValid(call.Id) ? OfAnother : LeftToHost;
         try
@@ -139,6 +141,10 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             };
         }
     }
+
+    // Addresses that no program has are refused before anything else is looked at.
+    private static bool IsInReach(in SeccompCall call) =>
+        Uaccess.AccessOk(new Sockptr(AnyMemory, call.Arguments[1]), Math.Min(call.Arguments[2], (ulong)Uaccess.MaxRwCount));
 
     private long MakeSocket(in SeccompCall call, HostProcess process)
     {

@@ -95,11 +95,9 @@ public static partial class Tcp
         if (optlen < 1)
             return -EINVAL;
         Span<byte> name = stackalloc byte[TCP_CA_NAME_MAX];
-        name.Clear();
-        int length = Math.Min(TCP_CA_NAME_MAX - 1, optlen);
-        if (optval.CopyFrom(name[..length]) != 0)
-            return -EFAULT;
-        int end = name.IndexOf((byte)0);
+        int end = optval.CopyStringFrom(name[..Math.Min(TCP_CA_NAME_MAX - 1, optlen)]);
+        if (end < 0)
+            return end;
         string wanted = Encoding.Latin1.GetString(name[..end]);
         bool admin = TaskStruct.Current.NsCapable(tp.SkNet.UserNs, CAP_NET_ADMIN);
         tp.LockSock();
