@@ -49,6 +49,7 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
         using (program)
         {
             forwarding.Follow(program);
+            using JobControl jobs = new(program);
             session.Live?.Follow(session.Supervisor, descriptors, program);
             int status = await program.Ended;
             await program.AllEnded;

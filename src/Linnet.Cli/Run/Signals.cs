@@ -58,8 +58,27 @@ internal sealed class Signals : IDisposable
             registration.Dispose();
     }
 
+    /// <summary>Whether a process has left it to the kernel what a signal does.</summary>
+    public static bool IsDefault(int signal, int pid)
+    {
+        try
+        {
+            ulong[] said = [.. File.ReadLines($"/proc/{pid}/status").Where(IsOfMask).Select(ReadMask)];
+            return said.All(mask => (mask >> (signal - 1) & 1) == 0);
+        }
+        catch (IOException)
+        {
+            // It is gone.
+            return false;
+        }
+    }
+
     private static ulong ReadIgnored() =>
-        ulong.Parse(
-            File.ReadLines("/proc/self/status").First(line => line.StartsWith(IgnoredLine, StringComparison.Ordinal))[IgnoredLine.Length..].Trim(),
-            NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        ReadMask(File.ReadLines("/proc/self/status").First(line => line.StartsWith(IgnoredLine, StringComparison.Ordinal)));
+
+    private static bool IsOfMask(string line) =>
+        line.StartsWith(IgnoredLine, StringComparison.Ordinal) || line.StartsWith("SigCgt:", StringComparison.Ordinal)
+        || line.StartsWith("SigBlk:", StringComparison.Ordinal);
+
+    private static ulong ReadMask(string line) => ulong.Parse(line[(line.IndexOf(':') + 1)..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 }

@@ -38,6 +38,12 @@ internal sealed unsafe class LinuxProgram : IDisposable
     /// <summary>Ends when nothing that it started runs any more.</summary>
     public Task AllEnded => tracer.AllEnded;
 
+    /// <summary>Told when the program stops, as Ctrl-Z has it, and when it goes on.</summary>
+    public Action<bool>? StopChanged
+    {
+        set => tracer.StopChanged = value;
+    }
+
     /// <summary>The threads of all that it started and that still run.</summary>
     public ICollection<int> Followed => tracer.Followed;
 
@@ -65,6 +71,9 @@ internal sealed unsafe class LinuxProgram : IDisposable
 
     /// <summary>Sends a signal to the program itself.</summary>
     public void Signal(int signal) => _ = Kill(Pid, signal);
+
+    /// <summary>Stops this process, until somebody continues it.</summary>
+    public static void StopSelf() => _ = Kill(Environment.ProcessId, SIGSTOP);
 
     /// <summary>Sends a signal to the program and all that it started.</summary>
     public void SignalAll(int signal) => tracer.Signal(signal);

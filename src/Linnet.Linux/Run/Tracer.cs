@@ -47,6 +47,9 @@ internal sealed unsafe class Tracer : IDisposable
     /// <summary>Ends when nothing that the program started runs any more.</summary>
     public Task AllEnded => allEnded.Task;
 
+    /// <summary>Told when the program stops, as Ctrl-Z has it, and when it goes on.</summary>
+    public Action<bool>? StopChanged { get; set; }
+
     /// <summary>The threads that run.</summary>
     public ICollection<int> Followed => followed.Keys;
 
@@ -128,7 +131,10 @@ internal sealed unsafe class Tracer : IDisposable
         if (ending)
             _ = Kill(pid, SIGKILL);
         int signal = status >> 8 & 0xff, happened = status >> 16;
-        if (happened == EventStop && signal is (SIGSTOP or SIGTSTP or SIGTTIN or SIGTTOU))
+        bool stops = happened == EventStop && signal is (SIGSTOP or SIGTSTP or SIGTTIN or SIGTTOU);
+        if (happened == EventStop && pid == program)
+            StopChanged?.Invoke(stops);
+        if (stops)
             _ = Ptrace(Listen, pid, 0, 0);
         else
             _ = Ptrace(Cont, pid, 0, happened == 0 ? signal : 0);

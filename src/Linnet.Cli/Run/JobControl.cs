@@ -1,0 +1,92 @@
+using Linnet.Linux;
+using static Linnet.Kernel.Uapi.SignalH;
+
+namespace Linnet.Cli.Run;
+
+/// <summary>
+/// Stops this process when the program has stopped, so that a shell's job control works as with the program alone. Ctrl-Z reaches both,
+/// but the program may have to put the terminal in order first, and nothing moves there while this process stands still.
+/// </summary>
+internal sealed class JobControl : IDisposable
+{
+    // Other processes of the program's group may still be about to stop; who continues all of the group has done so by then.
+    private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(100);
+
+    // Who waits for a child that it shares its memory with cannot stop before the child has started, which stops itself.
+    private static readonly TimeSpan LongestStop = TimeSpan.FromMilliseconds(500);
+
+    private readonly LinuxProgram program;
+    private readonly Signals signals;
+    private volatile bool isAsked;
+    private volatile bool isStopped;
+    private volatile int stops;
+
+    /// <summary>Begins to look after a program.</summary>
+    public JobControl(LinuxProgram program)
+    {
+        this.program = program;
+        signals = new Signals([SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT], Take);
+        program.StopChanged = Changed;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        program.StopChanged = null;
+        signals.Dispose();
+    }
+
+    private void Take(int signal)
+    {
+        isAsked = signal != SIGCONT;
+        _ = signal switch
+        {
+            SIGCONT => ContinueAsync(),
+            SIGTSTP => StopAtLastAsync(),
+            _ => StopAsync(),
+        };
+    }
+
+    private void Changed(bool stopped)
+    {
+        if (stopped)
+            stops++;
+        isStopped = stopped;
+        _ = StopAsync();
+    }
+
+    // A program that is stopped by something else than keys is nobody's concern here.
+    private async Task StopAsync()
+    {
+        if (!IsToStop())
+            return;
+        await Task.Delay(Settling);
+        if (IsToStop())
+            Stop();
+    }
+
+    private async Task StopAtLastAsync()
+    {
+        await StopAsync();
+        await Task.Delay(LongestStop);
+        if (isAsked && Signals.IsDefault(SIGTSTP, program.Pid))
+            Stop();
+    }
+
+    private bool IsToStop() => isAsked && (isStopped || program.Ended.IsCompleted);
+
+    private void Stop()
+    {
+        isAsked = false;
+        LinuxProgram.StopSelf();
+    }
+
+    // Who continued this process alone means the program.
+    private async Task ContinueAsync()
+    {
+        int before = stops;
+        await Task.Delay(Settling);
+        if (isStopped && stops == before)
+            program.Signal(SIGCONT);
+    }
+}
