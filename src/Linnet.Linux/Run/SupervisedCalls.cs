@@ -123,7 +123,7 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
     private long OnSocket(in SeccompCall call, HostProcess process, int fd, ShadowSocket? shadow, ProgramEnd end)
     {
         if (shadow == null)
-            return LeftToHost;
+            return IsAboutNetwork(call) ? AskThroughHostSocket(call, process, fd) : LeftToHost;
 
         // Whom signals go to is kept by the open file.
         if (call.Nr == __NR_ioctl && (int)call.Arguments[1] is FIOSETOWN or SIOCSPGRP or FIOGETOWN or SIOCGPGRP)
