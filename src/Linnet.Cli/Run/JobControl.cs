@@ -12,8 +12,9 @@ internal sealed class JobControl : IDisposable
     // Other processes of the program's group may still be about to stop; who continues all of the group has done so by then.
     private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(100);
 
-    // Who waits for a child that it shares its memory with cannot stop before the child has started, which stops itself.
-    private static readonly TimeSpan LongestStop = TimeSpan.FromMilliseconds(500);
+    // Who started a child by vfork cannot stop before that runs another program; and where Ctrl-Z came in between, that stands still.
+    private static readonly TimeSpan VforkInterval = TimeSpan.FromMilliseconds(250);
+    private const int VforkLooks = 20;
 
     private readonly LinuxProgram program;
     private readonly Signals signals;
@@ -68,9 +69,13 @@ internal sealed class JobControl : IDisposable
     private async Task StopAtLastAsync()
     {
         await StopAsync();
-        await Task.Delay(LongestStop);
-        if (isAsked && Signals.IsDefault(SIGTSTP, program.Pid))
-            Stop();
+        for (int looks = 0, seen = 0; looks < VforkLooks && isAsked && !program.Ended.IsCompleted; looks++)
+        {
+            await Task.Delay(VforkInterval);
+            seen = Signals.IsHeldUp(SIGTSTP, program.Pid) ? seen + 1 : 0;
+            if (seen > 1 && isAsked)
+                Stop();
+        }
     }
 
     private bool IsToStop() => isAsked && (isStopped || program.Ended.IsCompleted);

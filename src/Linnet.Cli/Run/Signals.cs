@@ -26,7 +26,7 @@ internal sealed class Signals : IDisposable
     /// <param name="take">Told of each one's number, on any thread.</param>
     public Signals(IEnumerable<int> numbers, Action<int> take)
     {
-        ulong ignored = ReadIgnored();
+        ulong ignored = ReadMask(File.ReadAllLines("/proc/self/status"), IgnoredLine);
         registrations =
         [
             .. numbers.Where(number => (ignored >> (number - 1) & 1) == 0)
@@ -58,13 +58,16 @@ internal sealed class Signals : IDisposable
             registration.Dispose();
     }
 
-    /// <summary>Whether a process has left it to the kernel what a signal does.</summary>
-    public static bool IsDefault(int signal, int pid)
+    /// <summary>Whether a signal that nothing has been said about waits for a process that cannot be interrupted now.</summary>
+    public static bool IsHeldUp(int signal, int pid)
     {
         try
         {
-            ulong[] said = [.. File.ReadLines($"/proc/{pid}/status").Where(IsOfMask).Select(ReadMask)];
-            return said.All(mask => (mask >> (signal - 1) & 1) == 0);
+            string[] status = File.ReadAllLines($"/proc/{pid}/status");
+            return status.Contains("State:\tD (disk sleep)")
+                && Has("ShdPnd:") && !Has("SigCgt:") && !Has(IgnoredLine);
+
+            bool Has(string mask) => (ReadMask(status, mask) >> (signal - 1) & 1) != 0;
         }
         catch (IOException)
         {
@@ -73,12 +76,8 @@ internal sealed class Signals : IDisposable
         }
     }
 
-    private static ulong ReadIgnored() =>
-        ReadMask(File.ReadLines("/proc/self/status").First(line => line.StartsWith(IgnoredLine, StringComparison.Ordinal)));
-
-    private static bool IsOfMask(string line) =>
-        line.StartsWith(IgnoredLine, StringComparison.Ordinal) || line.StartsWith("SigCgt:", StringComparison.Ordinal)
-        || line.StartsWith("SigBlk:", StringComparison.Ordinal);
-
-    private static ulong ReadMask(string line) => ulong.Parse(line[(line.IndexOf(':') + 1)..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    private static ulong ReadMask(string[] status, string name) =>
+        ulong.Parse(
+            status.First(line => line.StartsWith(name, StringComparison.Ordinal)).AsSpan(name.Length).Trim(),
+            NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 }
