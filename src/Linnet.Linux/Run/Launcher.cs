@@ -12,12 +12,16 @@ namespace Linnet.Linux;
 /// <remarks>
 /// A file that this thread opens from the filter on waits for this very process to answer, whose other threads may wait for this
 /// one. The runtime opens files when it collects garbage, looks up functions or loads code. So nothing of that is left to do then:
-/// <see cref="TakeOnAndStart"/> makes no object, and all that it calls has been called before.
+/// <see cref="TakeOnAndStart"/> makes no object, and all that it calls has been called before. It waits and tells by futexes: no filter
+/// stops those, as some do that stop reads and writes.
 /// </remarks>
 internal sealed unsafe class Launcher : IDisposable
 {
     private const int SetModeFilter = 1;
     private const int FlagNewListener = 8;
+    private const int NrFutex = 202;
+    private const int FutexWait = 128;
+    private const int FutexWake = 129;
 
     private static readonly Lazy<bool> Rehearsed = new(Rehearse);
 
@@ -44,7 +48,7 @@ internal sealed unsafe class Launcher : IDisposable
     public SeccompListener Prepare()
     {
         thread.Start();
-        Wait(steps->Prepared);
+        Wait(&steps->Prepared);
         return steps->Listener >= 0
             ? new SeccompListener(steps->Listener)
             : throw new Win32Exception(steps->Error, $"cannot install a system call filter: {Marshal.GetPInvokeErrorMessage(steps->Error)}");
@@ -56,8 +60,8 @@ internal sealed unsafe class Launcher : IDisposable
     public int Launch()
     {
         steps->MayStart = true;
-        Tell(steps->Go);
-        Wait(steps->Launched);
+        Tell(&steps->Go);
+        Wait(&steps->Launched);
         return steps->Error == 0
             ? steps->Pid
             : throw new Win32Exception(steps->Error, $"{start.FileName}: {Marshal.GetPInvokeErrorMessage(steps->Error)}");
@@ -65,9 +69,9 @@ internal sealed unsafe class Launcher : IDisposable
 
     public void Dispose()
     {
-        Tell(steps->Go);
+        Tell(&steps->Go);
         thread.Join();
-        Free(steps);
+        NativeMemory.Free(steps);
         spawning.Dispose();
     }
 
@@ -77,14 +81,12 @@ internal sealed unsafe class Launcher : IDisposable
     {
         // Who is not privileged needs no_new_privs for a filter; the second call refuses when the first has.
         _ = steps->Prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        steps->Listener = (int)steps->Syscall(NrSeccomp, SetModeFilter, FlagNewListener, (nint)(&steps->Filter));
+        steps->Listener = (int)steps->Syscall(NrSeccomp, SetModeFilter, FlagNewListener, (nint)(&steps->Filter), 0);
         steps->Error = *steps->ErrnoLocation();
-        ulong count = 1;
-        _ = steps->Write(steps->Prepared, &count, sizeof(ulong));
-        while (steps->Read(steps->Go, &count, sizeof(ulong)) != sizeof(ulong))
-        {
-            // A signal came.
-        }
+        Volatile.Write(ref steps->Prepared, 1);
+        _ = steps->Syscall(NrFutex, (nint)(&steps->Prepared), FutexWake, 1, 0);
+        while (Volatile.Read(ref steps->Go) == 0)
+            _ = steps->Syscall(NrFutex, (nint)(&steps->Go), FutexWait, 0, 0);
 
         if (steps->MayStart)
         {
@@ -92,8 +94,8 @@ internal sealed unsafe class Launcher : IDisposable
             steps->Error = steps->Spawn(&steps->Pid, a->File, a->Actions, a->Attributes, a->Arguments, a->Environment);
         }
 
-        count = 1;
-        _ = steps->Write(steps->Launched, &count, sizeof(ulong));
+        Volatile.Write(ref steps->Launched, 1);
+        _ = steps->Syscall(NrFutex, (nint)(&steps->Launched), FutexWake, 1, 0);
     }
 
     // Has it compiled and each of its calls made, with a call of the host's that does nothing in place of those that have an effect.
@@ -102,57 +104,36 @@ internal sealed unsafe class Launcher : IDisposable
         Steps* steps = NewSteps(go: 1);
         nint harmless = NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), "getpid");
         steps->Prctl = (delegate* unmanaged<int, nuint, nuint, nuint, nuint, int>)harmless;
-        steps->Syscall = (delegate* unmanaged<nint, nint, nint, nint, nint>)harmless;
+        steps->Syscall = (delegate* unmanaged<nint, nint, nint, nint, nint, nint>)harmless;
         steps->Spawn = (delegate* unmanaged<int*, byte*, void*, void*, byte**, byte**, int>)harmless;
         steps->MayStart = true;
         TakeOnAndStart(steps);
-        Free(steps);
+        NativeMemory.Free(steps);
         return true;
     }
 
-    private static Steps* NewSteps(uint go)
+    private static Steps* NewSteps(int go)
     {
         Steps* steps = (Steps*)NativeMemory.AllocZeroed((nuint)sizeof(Steps));
         nint library = NativeLibrary.Load("libc.so.6");
         steps->Prctl = (delegate* unmanaged<int, nuint, nuint, nuint, nuint, int>)NativeLibrary.GetExport(library, "prctl");
-        steps->Syscall = (delegate* unmanaged<nint, nint, nint, nint, nint>)NativeLibrary.GetExport(library, "syscall");
+        steps->Syscall = (delegate* unmanaged<nint, nint, nint, nint, nint, nint>)NativeLibrary.GetExport(library, "syscall");
         steps->ErrnoLocation = (delegate* unmanaged<int*>)NativeLibrary.GetExport(library, "__errno_location");
-        steps->Read = (delegate* unmanaged<int, void*, nuint, nint>)NativeLibrary.GetExport(library, "read");
-        steps->Write = (delegate* unmanaged<int, void*, nuint, nint>)NativeLibrary.GetExport(library, "write");
         steps->Spawn = (delegate* unmanaged<int*, byte*, void*, void*, byte**, byte**, int>)NativeLibrary.GetExport(library, "posix_spawnp");
-        steps->Prepared = NewEvent(0);
-        steps->Go = NewEvent(go);
-        steps->Launched = NewEvent(0);
+        steps->Go = go;
         return steps;
     }
 
-    private static void Free(Steps* steps)
+    private void Tell(int* word)
     {
-        _ = Close(steps->Prepared);
-        _ = Close(steps->Go);
-        _ = Close(steps->Launched);
-        NativeMemory.Free(steps);
+        Volatile.Write(ref *word, 1);
+        _ = steps->Syscall(NrFutex, (nint)word, FutexWake, 1, 0);
     }
 
-    private static int NewEvent(uint count)
+    private void Wait(int* word)
     {
-        int fd = EventFd(count, O_CLOEXEC);
-        return fd >= 0 ? fd : throw new Win32Exception(Marshal.GetLastPInvokeError(), "cannot make an eventfd");
-    }
-
-    private static void Tell(int fd)
-    {
-        ulong count = 1;
-        _ = Write(fd, (byte*)&count, sizeof(ulong));
-    }
-
-    private static void Wait(int fd)
-    {
-        ulong count;
-        while (Read(fd, (byte*)&count, sizeof(ulong)) < 0 && Marshal.GetLastPInvokeError() == EINTR)
-        {
-            // A signal for this process.
-        }
+        while (Volatile.Read(ref *word) == 0)
+            _ = steps->Syscall(NrFutex, (nint)word, FutexWait, 0, 0);
     }
 
     private void Run()
@@ -175,13 +156,11 @@ internal sealed unsafe class Launcher : IDisposable
     private struct Steps
     {
         public delegate* unmanaged<int, nuint, nuint, nuint, nuint, int> Prctl;
-        public delegate* unmanaged<nint, nint, nint, nint, nint> Syscall;
+        public delegate* unmanaged<nint, nint, nint, nint, nint, nint> Syscall;
         public delegate* unmanaged<int*> ErrnoLocation;
-        public delegate* unmanaged<int, void*, nuint, nint> Read;
-        public delegate* unmanaged<int, void*, nuint, nint> Write;
         public delegate* unmanaged<int*, byte*, void*, void*, byte**, byte**, int> Spawn;
 
-        // Events of the host's: what has been done, and what may be.
+        // What has been done, and what may be.
         public int Prepared;
         public int Go;
         public int Launched;
