@@ -14,7 +14,12 @@ internal sealed record PublishedAddress(IPEndPoint Outside, ushort Port, bool Is
 
     /// <summary>Reads <c>[ADDRESS:]HOSTPORT:PORT[/udp]</c>.</summary>
     /// <exception cref="UsageException">It is something else.</exception>
-    public static PublishedAddress Parse(string text)
+    public static PublishedAddress Parse(string text) =>
+        TryParse(text) ?? throw new UsageException($"--publish wants HOSTPORT:PORT, as 8080:80, 0.0.0.0:8080:80 or 5353:53/udp, not '{text}'");
+
+    /// <summary>Reads <c>[ADDRESS:]HOSTPORT:PORT[/udp]</c>.</summary>
+    /// <returns>Null when it is something else.</returns>
+    public static PublishedAddress? TryParse(string text)
     {
         bool isUdp = text.EndsWith(UdpSuffix, StringComparison.Ordinal);
         string ends = isUdp || text.EndsWith(TcpSuffix, StringComparison.Ordinal) ? text[..^UdpSuffix.Length] : text;
@@ -26,7 +31,7 @@ internal sealed record PublishedAddress(IPEndPoint Outside, ushort Port, bool Is
             || !ushort.TryParse(ends.AsSpan(last + 1), out ushort port) || port == 0
             || !ushort.TryParse(outside.AsSpan(colon + 1), out ushort hostPort)
             || !IPAddress.TryParse(address, out IPAddress? ip))
-            throw new UsageException($"--publish wants HOSTPORT:PORT, as 8080:80, 0.0.0.0:8080:80 or 5353:53/udp, not '{text}'");
+            return null;
         return new PublishedAddress(new IPEndPoint(ip, hostPort), port, isUdp);
     }
 

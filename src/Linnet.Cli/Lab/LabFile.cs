@@ -55,6 +55,9 @@ internal sealed record LabNetwork(string Name, IPNetworkAddress Subnet, string? 
 /// <param name="Networks">Where it is, and with which address; null for the next free one.</param>
 internal sealed record LabHost(string Name, IReadOnlyList<(string Network, IPAddress? Address)> Networks)
 {
+    /// <summary>Where the lab says so: file, line and column.</summary>
+    public required string Place { get; init; }
+
     /// <summary>The program and its arguments, or nothing.</summary>
     public IReadOnlyList<string> Run { get; init; } = [];
 
@@ -112,8 +115,8 @@ internal sealed record LabPort(PublishedAddress Address, string Host)
     public static LabPort Parse(string text)
     {
         string[] parts = text.Split(':');
-        if (parts.Length is not (3 or 4))
-            throw new UsageException($"'{text}' is not HOSTPORT:HOST:PORT, as 8080:web:80");
-        return new LabPort(PublishedAddress.Parse(string.Join(':', [.. parts[..^2], parts[^1]])), parts[^2]);
+        return parts.Length is 3 or 4 && PublishedAddress.TryParse(string.Join(':', [.. parts[..^2], parts[^1]])) is { } address
+            ? new LabPort(address, parts[^2])
+            : throw new UsageException($"'{text}' is not HOSTPORT:HOST:PORT, as 8080:web:80, 0.0.0.0:8080:web:80 or 5353:dns:53/udp");
     }
 }

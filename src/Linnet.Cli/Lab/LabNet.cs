@@ -52,7 +52,7 @@ internal sealed class LabNet : ProgramNet
         foreach ((string name, IPAddress? address) in lab.Networks)
         {
             LabNetwork net = file.Networks.First(other => other.Name == name);
-            Link link = switches[name].Connect(host, $"{address ?? Next(net)}/{net.Subnet.PrefixLength}");
+            Link link = switches[name].Connect(host, $"{address ?? Next(net, lab)}/{net.Subnet.PrefixLength}");
             Cables.Add(lab.Name, name, link);
             if (net.Link != null)
                 Cable.Impair(link, net.Link, $"link of {name}");
@@ -76,12 +76,12 @@ internal sealed class LabNet : ProgramNet
         }
     }
 
-    private IPAddress Next(LabNetwork net)
+    private IPAddress Next(LabNetwork net, LabHost host)
     {
         HashSet<IPAddress> taken = [.. file.Hosts.SelectMany(host => host.Networks).Where(at => at.Address != null).Select(at => at.Address!), net.Gateway];
         while (true)
         {
-            IPAddress address = net.Nth(nextAddress[net.Name]++) ?? throw new UsageException($"network {net.Name} has no address left");
+            IPAddress address = net.Nth(nextAddress[net.Name]++) ?? throw new UsageException($"{host.Place}: network {net.Name} has no address left");
             if (!taken.Contains(address))
                 return address;
         }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Linnet.Linux;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -32,7 +33,8 @@ internal sealed class LabReader(string path)
         }
         catch (YamlException e)
         {
-            throw new UsageException($"{path}:{e.Start.Line}:{e.Start.Column}: {e.InnerException?.Message ?? e.Message}");
+            // Where it was noticed; a mapping that is wrong may have begun long before.
+            throw new UsageException($"{path}:{e.End.Line}:{e.End.Column}: {e.InnerException?.Message ?? e.Message}");
         }
 
         if (stream.Documents.Count != 1)
@@ -46,8 +48,11 @@ internal sealed class LabReader(string path)
         if (parts.TryGetValue("networks", out YamlNode? nets))
         {
             foreach ((string name, YamlNode node) in Names(nets))
-                networks.Add(name, Apart(ReadNetwork(name, node), node));
+                networks.Add(Name(name, node), Apart(ReadNetwork(name, node), node));
         }
+
+        if (networks.Count == 0)
+            networks.Add("lan", new LabNetwork("lan", NextSubnet(), null));
 
         if (!parts.TryGetValue("hosts", out YamlNode? list))
             throw Wrong(root, "a lab has 'hosts'");
@@ -56,12 +61,12 @@ internal sealed class LabReader(string path)
         {
             if (name == LabNet.GatewayName || networks.ContainsKey(name))
                 throw Wrong(node, $"'{name}' is {(name == LabNet.GatewayName ? "the way out" : "a network")} already");
-            hostNames.Add(name, node);
+            if (name == Gateway.HostName || hostNames.Keys.Contains(name, StringComparer.OrdinalIgnoreCase))
+                throw Wrong(node, $"'{name}' is the name of {(name == Gateway.HostName ? "this computer" : "a host")} already");
+            hostNames.Add(Name(name, node), node);
             hosts.Add(ReadHost(name, node));
         }
 
-        if (networks.Count == 0)
-            networks.Add("lan", new LabNetwork("lan", NextSubnet(), null));
         foreach ((string server, YamlNode node) in awaited)
         {
             if (hosts.Find(host => host.Name == Known(server, node))!.Run.Count == 0)
@@ -101,8 +106,9 @@ internal sealed class LabReader(string path)
     private LabHost ReadHost(string name, YamlNode node)
     {
         Dictionary<string, YamlNode> parts = IsEmpty(node) ? [] : Mapping(node, HostKeys);
-        return new LabHost(name, parts.TryGetValue("networks", out YamlNode? places) ? [.. ReadPlaces(places)] : [("lan", null)])
+        return new LabHost(name, parts.TryGetValue("networks", out YamlNode? places) ? [.. ReadPlaces(places)] : [(OnlyNetwork(name, node), null)])
         {
+            Place = Place(node),
             Run = parts.TryGetValue("run", out YamlNode? run) ? ReadCommand(run) : [],
             Environment = parts.TryGetValue("environment", out YamlNode? variables)
                 ? Names(variables).ToDictionary(pair => pair.Name, pair => Scalar(pair.Node))
@@ -120,9 +126,14 @@ internal sealed class LabReader(string path)
             ? throw Wrong(node, $"the addresses of {network.Name} are those of {other.Name}: {network.Subnet}")
             : network;
 
+    private string OnlyNetwork(string host, YamlNode node) =>
+        networks.Count == 1 ? networks.Keys.First() : throw Wrong(node, $"there are several networks: which 'networks' is {host} on?");
+
     // A list of names, or names with addresses.
     private IEnumerable<(string, IPAddress?)> ReadPlaces(YamlNode node)
     {
+        if (node is YamlSequenceNode { Children.Count: 0 } or YamlMappingNode { Children.Count: 0 })
+            throw Wrong(node, "a host is on one network at least");
         if (node is not YamlMappingNode)
         {
             foreach (YamlNode item in Items(node))
@@ -228,6 +239,12 @@ internal sealed class LabReader(string path)
     }
 
     private IPNetworkAddress NextSubnet() => IPNetworkAddress.Parse($"10.0.{FirstPrivateSubnet + networks.Count}.0/24");
+
+    // By which programs find it, and commands name it.
+    private string Name(string name, YamlNode node) =>
+        name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.') && char.IsAsciiLetterOrDigit(name[0])
+            ? name
+            : throw Wrong(node, $"'{name}' is no name of letters, digits, '-', '_' and '.'");
 
     private string Known(string host, YamlNode node) =>
         hostNames.ContainsKey(host) ? host : throw Wrong(node, $"there is no host '{host}'");

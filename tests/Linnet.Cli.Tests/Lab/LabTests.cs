@@ -93,6 +93,14 @@ public sealed class LabTests : IDisposable
     [InlineData("hosts: {a: {run: x, wait_timeout: 5s}}", ":1:35: there is nothing to 'wait_for'")]
     [InlineData("hosts: {a: {run: x, wait_for: ['a:80'], wait_timeout: long}}", ":1:55: 'long' is no time")]
     [InlineData("hosts: {a: {run: x, cwd: ''}}", ":1:26: here stands a folder")]
+    [InlineData("hosts: {a: {run: x, networks: []}}", ":1:31: a host is on one network at least")]
+    [InlineData("networks: {n: {}, m: {}}\nhosts: {a: {run: x}}", ":2:12: there are several networks: which 'networks' is a on?")]
+    [InlineData("hosts: {a b: {run: x}}", ":1:14: 'a b' is no name of letters")]
+    [InlineData("networks: {-n: {}}\nhosts: {a: {run: x}}", ":1:16: '-n' is no name of letters")]
+    [InlineData("hosts: {a: {run: x}, A: {run: x}}", ":1:25: 'A' is the name of a host already")]
+    [InlineData("hosts: {host.linnet: {run: x}}", ":1:22: 'host.linnet' is the name of this computer already")]
+    [InlineData("hosts: {a: {run: x}}\npublish: ['99999:a:1']", ":2:11: '99999:a:1' is not HOSTPORT:HOST:PORT, as 8080:web:80")]
+    [InlineData("hosts:\n  a:\n    run: x\n\tb: y\n", ":4:")]
     [InlineData("hosts: [", "lab.yaml:")]
     [InlineData("main: a", ":1:1: a lab has 'hosts'")]
     public void What_is_wrong_is_told_with_line_and_column(string text, string expected)
@@ -109,6 +117,20 @@ public sealed class LabTests : IDisposable
         CliRun run = await UpAsync($"hosts: {{a: {{run: touch {ran}}}, b: {{run: x}}, c: }}", "--check");
         Assert.Equal((0, $"{LabPath}: 1 network, 3 hosts, 2 programs; it ends with that of b\n", ""), (run.Status, run.Output, run.Error));
         Assert.False(File.Exists(ran));
+    }
+
+    [Theory]
+    [InlineData("hosts: {a: {run: getent hosts a, networks: {lan: 10.0.0.77}}}")]
+    [InlineData("networks: {n: {subnet: 10.0.0.64/28}}\nhosts: {b: {networks: {n: 10.0.0.65}}, c: {}, d: {networks: {n: 10.0.0.67}}, a: {run: getent hosts a, networks: {n: 10.0.0.77}}}")]
+    [InlineData("networks: {n: {subnet: 10.0.0.77/24}}\nhosts: {a: {run: getent hosts a, networks: {n: 10.0.0.77}}}")]
+    public async Task Hosts_are_where_the_lab_says(string lab) =>
+        Assert.Contains((await UpAsync(lab)).Lines, line => line.StartsWith("a | 10.0.0.77 ", StringComparison.Ordinal));
+
+    [Fact]
+    public async Task A_network_that_is_too_small_is_told_with_the_host_that_does_not_fit()
+    {
+        CliRun run = await UpAsync("networks: {n: {subnet: 10.0.0.0/29}}\nhosts: {a: {run: x}, b: , c: , d: , e: , f: }", "--check");
+        Assert.Equal((2, $"linnet: {LabPath}:2:45: network n has no address left\n"), (run.Status, run.Error));
     }
 
     [Theory]
