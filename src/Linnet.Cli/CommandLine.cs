@@ -42,7 +42,7 @@ internal static class CommandLine
         foreach (Command command in commands)
             root.Subcommands.Add(command);
 
-        ParseResult parsed = root.Parse(args);
+        ParseResult parsed = root.Parse(RunCommand.MarkProgram(args, commands));
         if (args.Length == 0)
             return Complain(terminal, "which command? See linnet --help");
         if (parsed.Errors.Count > 0)

@@ -77,11 +77,11 @@ public sealed class JobControlTests : IDisposable
     [Fact]
     public async Task Who_continues_linnet_alone_continues_the_program()
     {
-        shell.Type("$LINNET run -- sh -c 'echo rea''dy; while :; do sleep 0.1; done'\n");
+        shell.Type("$LINNET run -- python3 -c \"import time; print('rea' + 'dy', flush=True); time.sleep(1000)\"\n");
         await shell.UntilAsync("ready");
         shell.Type("\x1a");
         await shell.UntilAsync("Stopped");
-        shell.Type("kill -CONT %1; kill -CONT $(jobs -p); sleep 1; ps -o stat= --ppid $(jobs -p) | sed 's/^/state=/'\n");
-        await shell.UntilAsync("state=S");
+        shell.Type("kill -CONT $(jobs -p); until ps -o stat= --ppid $(jobs -p) | grep -q S; do sleep 0.1; done; echo going''on\n");
+        await shell.UntilAsync("goingon");
     }
 }

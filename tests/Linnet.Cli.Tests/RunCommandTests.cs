@@ -13,6 +13,10 @@ public sealed class RunCommandTests : IDisposable
 
     [Theory]
     [InlineData(3, "run", "--", "sh", "-c", "exit 3")]
+    [InlineData(3, "run", "sh", "-c", "exit 3")]
+    [InlineData(3, "run", "--seed", "7", "--link", "delay 1ms", "--no-egress", "--trace", "calls", "sh", "-c", "test $1 = --watch && exit 3", "--", "--watch")]
+    [InlineData(3, "run", "--seed=7", "--trace", "sh", "-c", "test $1 = -- && test $2 = --pcap && exit 3", "0", "--", "--pcap")]
+    [InlineData(2, "run", "--nonsense", "sh", "-c", "exit 3")]
     [InlineData(127, "run", "--", "no-such-program")]
     [InlineData(126, "run", "--", "/etc/passwd")]
     [InlineData(2, "run")]

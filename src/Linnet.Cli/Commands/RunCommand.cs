@@ -16,7 +16,32 @@ internal static class RunCommand
         IPv4 sockets are Linnet's. The host is 10.0.2.15; what it sends elsewhere goes out by this computer's own
         sockets. This computer's loopback is found under the name host.linnet. Unix sockets and the like stay this
         computer's. The exit status is the program's.
+
+        Options stand before the program; all behind its name is the program's own, with or without a -- before it.
         """;
+
+    /// <summary>Puts <c>--</c> before the program where it is missing: the options behind that are the program's.</summary>
+    public static string[] MarkProgram(string[] args, Command[] commands)
+    {
+        if (args is not [Name, ..] || commands.FirstOrDefault(command => command.Name == Name) is not { } run)
+            return args;
+        for (int i = 1; i < args.Length; i++)
+        {
+            if (args[i] == "--")
+                return args;
+            if (args[i] is not ['-', _, ..])
+                return [.. args[..i], "--", .. args[i..]];
+
+            // A value that is not behind a sign is the next word.
+            if (run.Options.FirstOrDefault(option => option.Name == args[i]) is { } said && i + 1 < args.Length && IsValue(said, args[i + 1]))
+                i++;
+        }
+
+        return args;
+    }
+
+    private static bool IsValue(Option option, string word) =>
+        option.Arity.MinimumNumberOfValues > 0 || (option.Name == CommonOptionSet.Trace && CommonOptionSet.IsTraceDetail(word));
 
     /// <summary>Makes the command.</summary>
     public static Command Create(Terminal terminal)
@@ -24,7 +49,7 @@ internal static class RunCommand
         Argument<string[]> program = new("PROGRAM")
         {
             Arity = ArgumentArity.OneOrMore,
-            Description = "The program and its arguments, behind --.",
+            Description = "The program and its arguments.",
         };
         Option<bool> noEgress = new("--no-egress") { Description = "Give the network no way out." };
         Option<string[]> publish = new("--publish")

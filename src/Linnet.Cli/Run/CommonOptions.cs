@@ -44,8 +44,11 @@ internal sealed class CommonOptions
 /// <summary>The options of both commands, as the command line has them.</summary>
 internal sealed class CommonOptionSet
 {
+    /// <summary>The option whose value may be left out.</summary>
+    public const string Trace = "--trace";
+
     private readonly Option<FileInfo?> pcap = new("--pcap") { HelpName = "FILE", Description = "Write the packets to FILE, as pcapng." };
-    private readonly Option<TraceDetail> trace = new("--trace")
+    private readonly Option<TraceDetail> trace = new(Trace)
     {
         HelpName = "calls|tree",
         Arity = ArgumentArity.ZeroOrOne,
@@ -63,6 +66,9 @@ internal sealed class CommonOptionSet
     private readonly Option<string?> policy = new("--policy") { HelpName = "FILE", Description = "Hold the programs to a security policy." };
     private readonly Option<bool> report = new("--report") { Description = "Say at the end what was asked for that Linnet lacks." };
     private readonly Option<ulong?> seed = new("--seed") { HelpName = "N", Description = "Begin random numbers with N." };
+
+    /// <summary>Whether a word is a value of <see cref="Trace"/>.</summary>
+    public static bool IsTraceDetail(string word) => word is "calls" or "tree";
 
     /// <summary>Adds them to a command.</summary>
     public void AddTo(Command command)
