@@ -7,7 +7,7 @@ namespace Linnet.Linux;
 internal sealed unsafe class LostAnswers
 {
     // A handler may run in between. What is repeated later is another call.
-    private const int KeepMilliseconds = 250;
+    public const int KeepMilliseconds = 250;
 
     private readonly Lock gate = new();
     private readonly List<Answer> answers = [];
@@ -46,7 +46,8 @@ internal sealed unsafe class LostAnswers
         }
     }
 
-    private static bool IsSame(in SeccompCall one, in SeccompCall other)
+    /// <summary>Whether a call is another one made again.</summary>
+    public static bool IsSame(in SeccompCall one, in SeccompCall other)
     {
         if (one.Tid != other.Tid || one.Nr != other.Nr || one.InstructionPointer != other.InstructionPointer)
             return false;

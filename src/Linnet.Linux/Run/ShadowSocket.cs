@@ -12,6 +12,7 @@ namespace Linnet.Linux;
 internal abstract unsafe class ShadowSocket : WaitQueueEntry
 {
     private readonly List<PendingCall> waiting = [];
+    private readonly List<PendingCall> lost = [];
     private int queued;
     private bool mayHaveEnded;
 
@@ -144,6 +145,14 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
         Supervisor.Queue(this);
     }
 
+    /// <summary>Finds what a call was that is made again because a signal ended it. Called with the gate.</summary>
+    /// <returns>Null when it is a new one.</returns>
+    public PendingCall? TakeEarlier(in SeccompCall call)
+    {
+        ForgetLost();
+        return Take(waiting, call) ?? Take(lost, call);
+    }
+
     /// <summary>Whether the pump has been asked to look at it already; it has from now on.</summary>
     public bool MarkQueued() => Interlocked.Exchange(ref queued, 1) != 0;
 
@@ -210,6 +219,10 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
                 continue;
             waiting.Remove(call);
             i--;
+            if (call.LostAt == 0)
+                continue;
+            ForgetLost();
+            lost.Add(call);
         }
     }
 
@@ -218,6 +231,26 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
     {
         Supervisor.Queue(this);
         return true;
+    }
+
+    private static PendingCall? Take(List<PendingCall> calls, in SeccompCall call)
+    {
+        for (int i = 0; i < calls.Count; i++)
+        {
+            if (calls[i] is var found && found.IsSame(call))
+            {
+                calls.RemoveAt(i);
+                return found;
+            }
+        }
+
+        return null;
+    }
+
+    private void ForgetLost()
+    {
+        long before = Environment.TickCount64 - LostAnswers.KeepMilliseconds;
+        lost.RemoveAll(call => call.LostAt < before);
     }
 
     private static KernelSocket Find(Syscalls owner, int fd)

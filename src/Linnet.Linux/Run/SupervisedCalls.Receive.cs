@@ -26,18 +26,19 @@ internal sealed unsafe partial class SupervisedCalls
             return LeftToHost;
 
         // The pair has a name that is nobody's business, and does not throw data away unread.
-        StreamReceive receive = new(call, process, flags);
+        PendingCall? earlier = shadow.TakeEarlier(call);
+        StreamReceive receive = earlier?.Progress as StreamReceive ?? new StreamReceive(call, process, flags);
         int err = receive.ReadShape();
         if (err < 0)
             return err;
         bool mayWait = end.IsBlocking && (flags & MSG_DONTWAIT) == 0;
         return receive.Take(end.Number, mayWait) is { } result
             ? result
-            : Wait(call, process, shadow, SO_RCVTIMEO, -EAGAIN, () => WithEnd(shadow, process, fd, theirs => receive.Take(theirs, mayWait: true) ?? -EAGAIN));
+            : Wait(call, process, shadow, SO_RCVTIMEO, -EAGAIN, () => WithEnd(shadow, process, fd, theirs => receive.Take(theirs, mayWait: true) ?? -EAGAIN), receive, earlier);
     }
 
     /// <summary>A receive that is made for the program, whose descriptor is read here and whose memory is written.</summary>
-    private sealed class StreamReceive(SeccompCall call, HostProcess process, int flags)
+    private sealed class StreamReceive(SeccompCall call, HostProcess process, int flags) : CallProgress
     {
         private readonly List<(ulong Address, int Length)> pieces = [];
         private long wanted;
@@ -47,6 +48,10 @@ internal sealed unsafe partial class SupervisedCalls
         /// <returns>0 or a negative errno.</returns>
         public int ReadShape()
         {
+            if (done > 0)
+                return 0;
+            pieces.Clear();
+            wanted = 0;
             if (call.Nr == __NR_recvfrom)
             {
                 Add(call.Arguments[1], Math.Min(call.Arguments[2], (ulong)Uaccess.MaxRwCount));
@@ -69,6 +74,9 @@ internal sealed unsafe partial class SupervisedCalls
                 Add(piece.IovBase, piece.IovLen);
             return (int)Math.Min(total, 0);
         }
+
+        /// <inheritdoc/>
+        public override long? Stop() => done > 0 ? Finish() : null;
 
         /// <summary>Takes what is there.</summary>
         /// <returns>The call's result; null when it has to wait.</returns>

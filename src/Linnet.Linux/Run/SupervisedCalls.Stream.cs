@@ -249,28 +249,6 @@ internal sealed unsafe partial class SupervisedCalls
         }
     }
 
-    // What the pair cannot say is sent by Linnet's socket itself, behind all that was written before.
-    private long SendOnStream(in SeccompCall call, HostProcess process, StreamShadow shadow, ProgramEnd end)
-    {
-        (int flags, bool plain) = Shape(call, process);
-        if (plain && (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR)) == 0 && shadow.State == StreamState.Connected)
-            return AskAboutData(call, process, shadow, (int)call.Arguments[0]);
-        long result = SendBehindWritten(call, process, shadow);
-        return result == -EAGAIN && end.IsBlocking && (flags & MSG_DONTWAIT) == 0
-            ? WaitToSend(call, process, shadow)
-            : result;
-    }
-
-    private long SendBehindWritten(in SeccompCall call, HostProcess process, StreamShadow shadow)
-    {
-        if (shadow.State == StreamState.Connected)
-            shadow.Flush();
-        return shadow.IsDrained ? Ask(call, process, shadow) : -EAGAIN;
-    }
-
-    private long WaitToSend(SeccompCall call, HostProcess process, StreamShadow shadow) =>
-        Wait(call, process, shadow, SO_SNDTIMEO, -EAGAIN, () => SendBehindWritten(call, process, shadow) is var again && again == -EAGAIN ? null : again);
-
     // The flags of a send or receive, and whether it has neither an address nor control messages.
     private static (int Flags, bool Plain) Shape(in SeccompCall call, HostProcess process)
     {

@@ -241,7 +241,11 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
     /// <param name="timeoutOption">The option that says how long it may take.</param>
     /// <param name="expired">The result then.</param>
     /// <param name="attempt">Makes it; null while it has to wait.</param>
-    private long Wait(in SeccompCall call, HostProcess process, ShadowSocket shadow, int timeoutOption, long expired, Func<long?> attempt)
+    /// <param name="progress">What it has done when it is made again behind a signal, or null where that is nothing.</param>
+    /// <param name="earlier">The same call before a signal, if it is known.</param>
+    private long Wait(
+        in SeccompCall call, HostProcess process, ShadowSocket shadow, int timeoutOption, long expired, Func<long?> attempt,
+        CallProgress? progress = null, PendingCall? earlier = null)
     {
         if (supervisor.Observer is { } observer)
         {
@@ -251,7 +255,17 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
 
         SeccompCall copy = call;
         attempt = WhileItRuns(process, attempt);
-        shadow.Park(new PendingCall(listener, call, answer => Answer(process, copy, answer), attempt, Deadline(shadow, timeoutOption), expired) { Shadow = shadow });
+        earlier ??= shadow.TakeEarlier(call);
+
+        // A signal does not begin the time anew: one that comes again and again would have it never end.
+        long deadline = earlier is { Deadline: not long.MaxValue and var before } && before > Environment.TickCount64
+            ? before
+            : Deadline(shadow, timeoutOption);
+        shadow.Park(new PendingCall(listener, call, answer => Answer(process, copy, answer), attempt, deadline, expired)
+        {
+            Shadow = shadow,
+            Progress = progress,
+        });
         return Answered;
     }
 

@@ -1,7 +1,7 @@
 namespace Linnet.Linux.Tests.Run;
 
 /// <summary>Programs whose calls have bad pointers, lengths and vectors.</summary>
-[Collection(CountedTests.Name)]
+[Collection<Alone>]
 public sealed class HammerTests
 {
     [Theory]
