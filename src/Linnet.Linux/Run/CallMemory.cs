@@ -60,14 +60,17 @@ internal sealed unsafe class CallMemory
         return !failed;
     }
 
-    /// <summary>Reads what a block holds, or may hold from now on.</summary>
+    /// <summary>Reads what a block holds, or may hold from now on. What was written and is kept counts as written.</summary>
     /// <returns>Whether it did; otherwise the memory itself is to be asked.</returns>
     public bool TryRead(RemoteMemory memory, Span<byte> destination, ulong address)
     {
         int offset = (int)(address % BlockSize);
         if (!isOpen || destination.Length > LargestRead || offset + destination.Length > BlockSize)
+        {
+            WriteStaged();
             return false;
-        WriteStaged();
+        }
+
         int block = Find(memory, address - (ulong)offset);
         if (block < 0)
         {
@@ -75,8 +78,13 @@ internal sealed unsafe class CallMemory
             block = next;
             known[block] = default;
             if (memory.Read(blocks.AsSpan(block * BlockSize, BlockSize), address - (ulong)offset) != 0)
+            {
+                WriteStaged();
                 return false;
+            }
+
             known[block] = (memory, address - (ulong)offset);
+            Lay(block);
             next = (next + 1) % Blocks;
         }
 
@@ -91,11 +99,6 @@ internal sealed unsafe class CallMemory
         if (!isOpen)
             return false;
         bool changes = source.IsEmpty || !Holds(memory, address, source);
-        for (int i = 0; i < Blocks && changes; i++)
-        {
-            if (known[i].Memory != null && known[i].Start < address + (ulong)source.Length && address < known[i].Start + BlockSize)
-                known[i] = default;
-        }
 
         // What came before could not be written: the call fails there, and writes nothing more.
         if (defers && failed)
@@ -103,6 +106,7 @@ internal sealed unsafe class CallMemory
         if (!defers || source.Length > StageSize - staged || count == MostWrites || (count > 0 && stagedFor != memory))
         {
             WriteStaged();
+            Forget(address, source.Length);
             return false;
         }
 
@@ -112,6 +116,14 @@ internal sealed unsafe class CallMemory
         writes[count++] = new HostIovec { Base = (void*)address, Length = (nuint)source.Length };
         staged += source.Length;
         stagedFor = memory;
+        for (int i = 0; i < Blocks && changes; i++)
+        {
+            if (known[i].Memory == memory)
+                Lay(i, address, source);
+            else
+                Forget(i, address, source.Length);
+        }
+
         return true;
     }
 
@@ -124,6 +136,41 @@ internal sealed unsafe class CallMemory
         }
 
         return -1;
+    }
+
+    // What is known of the memory is what it will hold once the writes that are kept have been made.
+    private void Lay(int block)
+    {
+        int from = 0;
+        for (int i = 0; i < count; i++)
+        {
+            int length = (int)writes[i].Length;
+            if (known[block].Memory == stagedFor)
+                Lay(block, (ulong)writes[i].Base, stage.AsSpan(from, length));
+            else
+                Forget(block, (ulong)writes[i].Base, length);
+            from += length;
+        }
+    }
+
+    private void Lay(int block, ulong address, ReadOnlySpan<byte> bytes)
+    {
+        ulong start = known[block].Start;
+        ulong from = Math.Max(start, address), to = Math.Min(start + BlockSize, address + (ulong)bytes.Length);
+        if (from < to)
+            bytes[(int)(from - address)..(int)(to - address)].CopyTo(blocks.AsSpan((block * BlockSize) + (int)(from - start)));
+    }
+
+    private void Forget(ulong address, int length)
+    {
+        for (int i = 0; i < Blocks; i++)
+            Forget(i, address, length);
+    }
+
+    private void Forget(int block, ulong address, int length)
+    {
+        if (known[block].Memory != null && known[block].Start < address + (ulong)length && address < known[block].Start + BlockSize)
+            known[block] = default;
     }
 
     // Whether the memory is known to hold these bytes already.

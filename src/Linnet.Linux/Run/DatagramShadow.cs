@@ -107,7 +107,8 @@ internal sealed unsafe class DatagramShadow(Supervisor supervisor, Syscalls owne
     {
         // What Linnet lacks of netlink is what the program asked for.
         using UnsupportedRequests.ActingScope scope = UnsupportedRequests.ActFor(LastSeen.Process?.Task);
-        Flush();
+        if (MayHaveWritten)
+            Flush();
         if (IsClosed)
             return;
         if (isShown && Unread() == 0)

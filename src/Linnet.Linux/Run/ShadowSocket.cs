@@ -15,6 +15,7 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
     private readonly List<PendingCall> lost = [];
     private int queued;
     private bool mayHaveEnded;
+    private bool mayHaveWritten = true;
 
     protected ShadowSocket(Supervisor supervisor, Syscalls owner, int fd, int end, ulong inode)
     {
@@ -106,8 +107,14 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
     /// <summary>Whether the program may have ended its direction: all that it wrote was there before.</summary>
     protected bool MayHaveEnded => Volatile.Read(ref mayHaveEnded);
 
+    /// <summary>Whether something happened at the program's end since this was asked last: otherwise it has written nothing.</summary>
+    protected bool MayHaveWritten => MayHaveEnded | Interlocked.Exchange(ref mayHaveWritten, false);
+
     /// <summary>The host told that the program's end was shut down or closed.</summary>
     public void NoticeEnd() => Volatile.Write(ref mayHaveEnded, true);
+
+    /// <summary>The host told of the program's end, or what it told of is not dealt with yet.</summary>
+    public void NoticeWritten() => Volatile.Write(ref mayHaveWritten, true);
 
     /// <summary>Carries what there is to carry, and tries again what waits. Called without the gate.</summary>
     public void Pump()
@@ -189,6 +196,7 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
         End = end;
         Generation = Supervisor.NextGeneration();
         Volatile.Write(ref mayHaveEnded, false);
+        NoticeWritten();
         Supervisor.Paired(this);
     }
 

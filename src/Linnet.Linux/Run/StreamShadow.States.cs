@@ -63,6 +63,7 @@ internal sealed unsafe partial class StreamShadow
         else if (PairWith(theirs) is var err and < 0)
             return err;
         State = StreamState.Connected;
+        NoticeWritten();
         Supervisor.Queue(this);
         return 0;
     }
@@ -185,7 +186,7 @@ internal sealed unsafe partial class StreamShadow
     // Without data to carry only the program's last close matters.
     private bool NoticeClose()
     {
-        if (!HasHungUp)
+        if (!MayHaveEnded || !HasHungUp)
             return false;
         foreach (int connection in unclaimed)
             Owner.Close(connection);

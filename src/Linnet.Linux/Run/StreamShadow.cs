@@ -113,7 +113,9 @@ internal sealed unsafe partial class StreamShadow(Supervisor supervisor, Syscall
                     Complete();
                 break;
             case StreamState.Connected when !isBreaking:
-                CarryOut();
+                // What wakes it is as often the network.
+                if (MayHaveWritten || outgoing.Length > 0)
+                    CarryOut();
                 if (!IsClosed)
                     CarryIn();
                 NoticeReset();
@@ -172,7 +174,10 @@ internal sealed unsafe partial class StreamShadow(Supervisor supervisor, Syscall
         }
 
         if (budget <= 0)
+        {
+            NoticeWritten();
             Supervisor.Queue(this);
+        }
     }
 
     private void FailedToSend(long sent)

@@ -412,6 +412,7 @@ internal sealed unsafe class Supervisor : IDisposable
         {
             if ((happened.Events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
                 shadow.NoticeEnd();
+            shadow.NoticeWritten();
             Queue(shadow);
         }
         else if (happened.Generation == 0 && byPidfd.TryRemove(happened.Fd, out HostProcess? process))

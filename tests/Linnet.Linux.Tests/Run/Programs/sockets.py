@@ -124,6 +124,7 @@ def datagrams():
     attempt('large', lambda: two.send(bytes(70000)))
     two.settimeout(0.05)
     attempt('silence', lambda: two.recv(10))
+    two.settimeout(10)
     one.close()
     two.send(b'x')
     attempt('closed port', lambda: two.recvfrom(10))
