@@ -54,6 +54,7 @@ internal sealed class Terminal
 {
     private readonly IAnsiConsole? console;
     private readonly Action<ReadOnlySpan<byte>> bytes;
+    private HostOutput? standard;
 
     private Terminal(TextWriter output, TextWriter error, IAnsiConsole? console, Action<ReadOnlySpan<byte>>? bytes = null)
     {
@@ -75,6 +76,9 @@ internal sealed class Terminal
     /// <summary>Whether a carriage return goes back to the start of a line that is seen.</summary>
     public bool IsScreen { get; private init; }
 
+    /// <summary>Whether nobody reads the output any more.</summary>
+    public bool IsBroken => standard?.IsBroken == true;
+
     /// <summary>The process's own.</summary>
     public static Terminal ForConsole()
     {
@@ -82,7 +86,11 @@ internal sealed class Terminal
         StreamWriter output = Writer(standard), error = Writer(StandardError());
         bool isScreen = !Console.IsOutputRedirected;
         bool isRich = isScreen && !IsPlain && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
-        return new Terminal(output, error, isRich ? ConsoleFor(output) : null, standard.Write) { IsScreen = isScreen };
+        return new Terminal(output, error, isRich ? ConsoleFor(output) : null, standard.Write)
+        {
+            IsScreen = isScreen,
+            standard = standard as HostOutput,
+        };
     }
 
     /// <summary>Standard output for bytes.</summary>

@@ -10,6 +10,9 @@ namespace Linnet.Linux;
 /// <param name="fd">The descriptor, which is not closed.</param>
 internal sealed unsafe class HostOutput(int fd) : Stream
 {
+    /// <summary>Whether it leads to a pipe that nobody reads any more.</summary>
+    public bool IsBroken { get; private set; }
+
     /// <inheritdoc/>
     public override bool CanRead => false;
 
@@ -75,7 +78,8 @@ internal sealed unsafe class HostOutput(int fd) : Stream
                 _ = Poll(&ready, 1, -1);
                 return true;
             case EPIPE:
-                // Nobody reads; that is no reason to end what runs.
+                // That is no reason to end what runs, unless somebody says so.
+                IsBroken = true;
                 return false;
             default:
                 throw new IOException(Marshal.GetPInvokeErrorMessage(error));

@@ -229,6 +229,14 @@ public sealed class RunCommandTests : IDisposable
         Assert.Matches(@"python3\[\d+\] sent\(fd: \d+, ""hello""\) = 5", trace);
     }
 
+    [Fact]
+    public async Task Arguments_and_environment_need_not_be_text()
+    {
+        (int status, string output, string _) = await RealRun.StartShell(
+            "word=$(printf 'a\\377\\342\\202\\254\\342\\202'); NAME=$word $LINNET run -- sh -c 'printf %s \"$1\"; printenv NAME' 0 \"$word\" | od -An -tx1").EndAsync();
+        Assert.Equal((0, "61 ff e2 82 ac e2 82 61 ff e2 82 ac e2 82 0a"), (status, string.Join(' ', output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))));
+    }
+
     [Theory]
     [InlineData("HUP", 1)]
     [InlineData("INT", 2)]

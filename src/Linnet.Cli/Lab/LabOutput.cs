@@ -16,6 +16,9 @@ internal sealed class LabOutput(Terminal terminal, IEnumerable<string> names)
     private readonly int width = names.Max(name => name.Length);
     private bool isGone;
 
+    /// <summary>Called once, when nobody reads what is printed any more.</summary>
+    public Action? Gone { get; init; }
+
     /// <summary>Prints a line about a host.</summary>
     public void Say(string name, string text, Ink ink = Ink.Plain) =>
         Print([.. terminal.Render(Prefix(name).Add(text, ink)), NewLine]);
@@ -86,12 +89,17 @@ internal sealed class LabOutput(Terminal terminal, IEnumerable<string> names)
             try
             {
                 terminal.Write(text);
+                isGone = terminal.IsBroken;
             }
             catch (IOException)
             {
                 // The terminal has hung up; the programs go on, or are ended by that signal.
                 isGone = true;
+                return;
             }
         }
+
+        if (isGone)
+            Gone?.Invoke();
     }
 }

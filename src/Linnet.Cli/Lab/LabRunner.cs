@@ -38,7 +38,7 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
 
     private async Task<int> RunAsync(RunSession session)
     {
-        LabOutput output = new(session.Terminal, lab.Hosts.Select(host => host.Name));
+        LabOutput output = new(session.Terminal, lab.Hosts.Select(host => host.Name)) { Gone = () => ending.Take(SignalH.SIGPIPE) };
         session.Net.Cables.Happened += happening => Say(output, happening);
         session.Live?.Follow(session.Supervisor, () => ending.Take(SignalH.SIGTERM));
         Task events = PlayAsync(session.Net.Cables);
@@ -111,7 +111,7 @@ internal sealed class LabRunner(Terminal terminal, LabFile lab, CommonOptions op
             throw new FailureException($"{host.Name}: there is no folder {folder}");
         AnonymousPipeServerStream pipe = new(PipeDirection.In, HandleInheritability.None);
         using FileStream nothing = new("/dev/null", FileMode.Open, FileAccess.Read);
-        Dictionary<string, string> variables = RunSupport.Variables();
+        Dictionary<string, string> variables = HostText.Environment();
         foreach ((string name, string value) in host.Environment)
             variables[name] = value;
         int end = (int)pipe.ClientSafePipeHandle.DangerousGetHandle();

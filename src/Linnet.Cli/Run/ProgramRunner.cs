@@ -28,15 +28,16 @@ internal sealed class ProgramRunner(Terminal terminal, RunOptions options)
     private async Task<int> RunAsync(RunSession session, SignalForwarding forwarding)
     {
         IReadOnlyDictionary<int, int> descriptors = session.Live?.Collect() ?? new Dictionary<int, int>();
+        string[] words = HostText.Arguments(options.Program);
         LinuxProgram program;
         try
         {
             program = LinuxProgram.Start(session.Supervisor, session.Net.Hosts[SingleNet.HostName], new ProgramStart
             {
-                FileName = options.Program[0],
-                Arguments = options.Program[1..],
+                FileName = words[0],
+                Arguments = words[1..],
                 StopsData = session.Supervisor.StopsData,
-                Environment = RunSupport.Variables(),
+                Environment = HostText.Environment(),
                 Descriptors = descriptors,
             });
         }

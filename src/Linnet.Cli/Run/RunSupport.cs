@@ -1,15 +1,8 @@
-using System.Collections;
-
 namespace Linnet.Cli.Run;
 
 /// <summary>What <c>linnet run</c> and <c>linnet up</c> do alike.</summary>
 internal static class RunSupport
 {
-    /// <summary>The environment of this process.</summary>
-    public static Dictionary<string, string> Variables() =>
-        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
-            .ToDictionary(entry => (string)entry.Key, entry => (string?)entry.Value ?? "");
-
     /// <summary>Treats what an interface sends as netem's words say; without words, as a good cable does.</summary>
     /// <exception cref="UsageException">They are none.</exception>
     public static void Impair(HostInterface end, string words, string where)

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Text;
 
 namespace Linnet.Linux;
 
@@ -13,7 +12,7 @@ internal sealed unsafe class CStrings : IDisposable
         pointers = GC.AllocateArray<nint>(strings.Count + 1, pinned: true);
         for (int i = 0; i < strings.Count; i++)
         {
-            byte[] bytes = Encoding.UTF8.GetBytes(strings[i] + '\0');
+            byte[] bytes = HostText.Write(strings[i] + '\0');
             nint copy = (nint)NativeMemory.Alloc((nuint)bytes.Length);
             bytes.CopyTo(new Span<byte>((void*)copy, bytes.Length));
             pointers[i] = copy;

@@ -7,16 +7,13 @@ internal sealed class RealRun
 {
     private readonly Process process;
 
-    private RealRun(Process process) => this.process = process;
+    private RealRun(Process process) => (this.process, Pid) = (process, process.Id);
 
     /// <summary>The command's file.</summary>
     public static string Program => Path.Combine(AppContext.BaseDirectory, "Linnet.Cli");
 
     /// <summary>Its process.</summary>
-    public int Pid => process.Id;
-
-    /// <summary>Whether it has ended.</summary>
-    public bool HasEnded => process.HasExited;
+    public int Pid { get; }
 
     /// <summary>What it prints.</summary>
     public StreamReader Output => process.StandardOutput;
@@ -42,7 +39,7 @@ internal sealed class RealRun
     /// <summary>Sends it a signal.</summary>
     public void Signal(string name)
     {
-        using Process kill = Process.Start("kill", [$"-{name}", $"{process.Id}"]);
+        using Process kill = Process.Start("kill", [$"-{name}", $"{Pid}"]);
         kill.WaitForExit();
     }
 

@@ -206,6 +206,18 @@ public sealed class LabTests : IDisposable
     }
 
     [Fact]
+    public async Task A_lab_whose_output_nobody_reads_ends()
+    {
+        await File.WriteAllTextAsync(LabPath, """
+            hosts:
+              a: {run: "trap 'echo $0 > tidied; exit' TERM; while :; do echo line; sleep 0.1; done", cwd: .}
+            """);
+        (int status, string output, string _) = await RealRun.StartShell($"{{ $LINNET up {LabPath}; echo $? >&2; }} | head -1").EndAsync();
+        Assert.Equal((0, "a | line\n"), (status, output));
+        Assert.True(File.Exists(Path.Combine(root.FullName, "tidied")));
+    }
+
+    [Fact]
     public async Task A_second_signal_kills_them()
     {
         (int status, string output, string error) = await RealUpAsync("""
