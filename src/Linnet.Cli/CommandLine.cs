@@ -72,6 +72,11 @@ internal static class CommandLine
             terminal.Error.WriteLine($"linnet: {e.Message}");
             return 1;
         }
+        catch (IOException e)
+        {
+            terminal.Error.WriteLine($"linnet: {e.Message.TrimEnd('.')}");
+            return 1;
+        }
         catch (OperationCanceledException)
         {
             return 130;

@@ -97,7 +97,7 @@ internal sealed class Terminal
     public static Stream StandardOutput() => OperatingSystem.IsLinux() ? new HostOutput(1) : Console.OpenStandardOutput();
 
     /// <summary>Standard error for bytes.</summary>
-    public static Stream StandardError() => OperatingSystem.IsLinux() ? new HostOutput(2) : Console.OpenStandardError();
+    public static Stream StandardError() => OperatingSystem.IsLinux() ? new HostOutput(2, isLastResort: true) : Console.OpenStandardError();
 
     /// <summary>One that writes its lines to standard error, plainly: standard output is the program's that is run.</summary>
     public Terminal ToError() => new(Error, Error, null);

@@ -8,7 +8,8 @@ namespace Linnet.Linux;
 /// first, which would change it for the programs that run beside.
 /// </summary>
 /// <param name="fd">The descriptor, which is not closed.</param>
-internal sealed unsafe class HostOutput(int fd) : Stream
+/// <param name="isLastResort">Whether errors are told there, so that nobody can be told of its own.</param>
+internal sealed unsafe class HostOutput(int fd, bool isLastResort = false) : Stream
 {
     /// <summary>Whether it leads to a pipe that nobody reads any more.</summary>
     public bool IsBroken { get; private set; }
@@ -80,6 +81,8 @@ internal sealed unsafe class HostOutput(int fd) : Stream
             case EPIPE:
                 // That is no reason to end what runs, unless somebody says so.
                 IsBroken = true;
+                return false;
+            case var _ when isLastResort:
                 return false;
             default:
                 throw new IOException(Marshal.GetPInvokeErrorMessage(error));

@@ -36,6 +36,14 @@ public class CommandLineTests
             Assert.Single(run.Lines));
     }
 
+    [Theory]
+    [InlineData("$LINNET symbols tcp_sendmsg > /dev/full", 1, "linnet: No space left on device\n")]
+    [InlineData("$LINNET symbols tcp_sendmsg >&-", 1, "linnet: Bad file descriptor\n")]
+    [InlineData("$LINNET run -- no-such-program 2>&-", 127, "")]
+    [InlineData("$LINNET run -- sh -c 'exit 4' >&- 2>&-", 4, "")]
+    public async Task Output_that_cannot_be_written_is_told_where_it_can(string script, int status, string error) =>
+        Assert.Equal((status, "", error), await RealRun.StartShell(script).EndAsync());
+
     [Fact]
     public async Task Symbols_says_when_there_is_none()
     {
