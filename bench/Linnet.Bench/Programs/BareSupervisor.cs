@@ -35,19 +35,12 @@ internal static unsafe class BareSupervisor
 
     private static void Serve(SeccompListener listener)
     {
-        while (true)
+        while (listener.Receive(out SeccompCall call))
         {
-            if (listener.Receive(out SeccompCall call))
-            {
-                if (call.Nr == __NR_getsockname)
-                    listener.Respond(call.Id, 0);
-                else
-                    listener.Continue(call.Id);
-            }
-            else if (listener.HasHungUp)
-            {
-                return;
-            }
+            if (call.Nr == __NR_getsockname)
+                listener.Respond(call.Id, 0);
+            else
+                listener.Continue(call.Id);
         }
     }
 }
