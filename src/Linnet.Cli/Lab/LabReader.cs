@@ -13,7 +13,17 @@ internal sealed class LabReader(string path)
 {
     private const int FirstPrivateSubnet = 0;
 
-    private static readonly string[] HostKeys = ["networks", "run", "cwd", "environment", "wait_for", "wait_timeout", "routes", "router"];
+    /// <summary>What a lab has; so have those below of their places. docs/lab.schema.json has them too.</summary>
+    public static readonly string[] LabKeys = ["networks", "hosts", "events", "main", "egress", "publish"];
+
+    /// <summary>What a network has.</summary>
+    public static readonly string[] NetworkKeys = ["subnet", "link"];
+
+    /// <summary>What a host has.</summary>
+    public static readonly string[] HostKeys = ["networks", "run", "cwd", "environment", "wait_for", "wait_timeout", "routes", "router"];
+
+    /// <summary>What an event has.</summary>
+    public static readonly string[] EventKeys = ["at", "cut", "heal", "link", "on"];
 
     private readonly Dictionary<string, LabNetwork> networks = [];
     private readonly Dictionary<string, YamlNode> hostNames = [];
@@ -44,7 +54,7 @@ internal sealed class LabReader(string path)
 
     private LabFile ReadLab(YamlNode root)
     {
-        Dictionary<string, YamlNode> parts = Mapping(root, "networks", "hosts", "events", "main", "egress", "publish");
+        Dictionary<string, YamlNode> parts = Mapping(root, LabKeys);
         if (parts.TryGetValue("networks", out YamlNode? nets))
         {
             foreach ((string name, YamlNode node) in Names(nets))
@@ -95,7 +105,7 @@ internal sealed class LabReader(string path)
 
     private LabNetwork ReadNetwork(string name, YamlNode node)
     {
-        Dictionary<string, YamlNode> parts = IsEmpty(node) ? [] : Mapping(node, "subnet", "link");
+        Dictionary<string, YamlNode> parts = IsEmpty(node) ? [] : Mapping(node, NetworkKeys);
         IPNetworkAddress subnet = NextSubnet();
         if (parts.TryGetValue("subnet", out YamlNode? text)
             && (!IPNetworkAddress.TryParse(Scalar(text), out subnet) || subnet.PrefixLength is < 8 or > 29))
@@ -193,7 +203,7 @@ internal sealed class LabReader(string path)
 
     private LabEvent ReadEvent(YamlNode node)
     {
-        Dictionary<string, YamlNode> parts = Mapping(node, "at", "cut", "heal", "link", "on");
+        Dictionary<string, YamlNode> parts = Mapping(node, EventKeys);
         if (!parts.TryGetValue("at", out YamlNode? at))
             throw Wrong(node, "an event has a time 'at'");
         TimeSpan time = ReadTime(at);
@@ -272,7 +282,7 @@ internal sealed class LabReader(string path)
             ? mapping.Children.Select(pair => (Scalar(pair.Key), pair.Value))
             : throw Wrong(node, "here stand names with what belongs to them");
 
-    private Dictionary<string, YamlNode> Mapping(YamlNode node, params string[] keys)
+    private Dictionary<string, YamlNode> Mapping(YamlNode node, string[] keys)
     {
         if (node is not YamlMappingNode mapping)
             throw Wrong(node, $"here stands some of {string.Join(", ", keys)}");

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Linnet.Cli.Lab;
 using Linnet.Testing;
 
@@ -226,6 +227,23 @@ public sealed class LabTests : IDisposable
             """);
         Assert.Equal((130, ""), (status, error));
         Assert.DoesNotContain("survived", output);
+    }
+
+    [Fact]
+    public async Task The_schema_has_the_keys_that_are_read()
+    {
+        using JsonDocument schema = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "lab.schema.json")));
+        JsonElement definitions = schema.RootElement.GetProperty("definitions");
+        Assert.Equal(LabReader.LabKeys.Order(), Keys(schema.RootElement));
+        Assert.Equal(LabReader.NetworkKeys.Order(), Keys(definitions.GetProperty("network")));
+        Assert.Equal(LabReader.HostKeys.Order(), Keys(definitions.GetProperty("host")));
+        Assert.Equal(LabReader.EventKeys.Order(), Keys(definitions.GetProperty("event")));
+
+        static IEnumerable<string> Keys(JsonElement type)
+        {
+            Assert.False(type.GetProperty("additionalProperties").GetBoolean());
+            return type.GetProperty("properties").EnumerateObject().Select(property => property.Name).Order();
+        }
     }
 
     [Fact]
