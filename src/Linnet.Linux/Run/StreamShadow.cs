@@ -89,6 +89,9 @@ internal sealed unsafe partial class StreamShadow(Supervisor supervisor, Syscall
         }
     }
 
+    // Behind the ends of both directions a pair says that it hangs up whether the program has its end or not.
+    private bool IsAbandoned => HasHungUp && (!networkEnded || !UnixEnds.IsOpen(Inode));
+
     /// <summary>Carries what the program wrote, as a call that has to come after it needs.</summary>
     public void Flush()
     {
@@ -178,6 +181,16 @@ internal sealed unsafe partial class StreamShadow(Supervisor supervisor, Syscall
             NoticeWritten();
             Supervisor.Queue(this);
         }
+        else if (programEnded && !IsClosed && IsAbandoned)
+        {
+            NoticeLastClose();
+        }
+    }
+
+    private void NoticeLastClose()
+    {
+        byte nothing;
+        ProgramEnds(Native.Recv(End, &nothing, 1, MSG_DONTWAIT));
     }
 
     private void FailedToSend(long sent)
@@ -201,14 +214,14 @@ internal sealed unsafe partial class StreamShadow(Supervisor supervisor, Syscall
             // It closed with data unread: as in Linux, the peer is to know that it was not read.
             Abort();
         }
-        else if (HasHungUp)
+        else if (IsAbandoned)
         {
             if (incoming.Length > 0)
                 Abort();
             else
                 Close();
         }
-        else
+        else if (!programEnded)
         {
             programEnded = true;
             Owner.Shutdown(Fd, SHUT_WR);

@@ -16,6 +16,7 @@ public class SupervisedProgramTests
     [InlineData("threads.py")]
     [InlineData("devices.py")]
     [InlineData("blocked.py")]
+    [InlineData("halves.py")]
     public async Task A_program_sees_the_same_as_on_the_hosts_kernel(string program)
     {
         using ProgramLab lab = new();
