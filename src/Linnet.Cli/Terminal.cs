@@ -56,6 +56,9 @@ internal sealed class Terminal
     private readonly Action<ReadOnlySpan<byte>> bytes;
     private HostOutput? standard;
 
+    // Whether standard error shows colours.
+    private bool hasRichError;
+
     private Terminal(TextWriter output, TextWriter error, IAnsiConsole? console, Action<ReadOnlySpan<byte>>? bytes = null)
     {
         Output = output;
@@ -85,11 +88,12 @@ internal sealed class Terminal
         Stream standard = StandardOutput();
         StreamWriter output = Writer(standard), error = Writer(StandardError());
         bool isScreen = !Console.IsOutputRedirected;
-        bool isRich = isScreen && !IsPlain && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
-        return new Terminal(output, error, isRich ? ConsoleFor(output) : null, standard.Write)
+        bool mayBeRich = !IsPlain && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
+        return new Terminal(output, error, isScreen && mayBeRich ? ConsoleFor(output) : null, standard.Write)
         {
             IsScreen = isScreen,
             standard = standard as HostOutput,
+            hasRichError = mayBeRich && !Console.IsErrorRedirected,
         };
     }
 
@@ -99,8 +103,8 @@ internal sealed class Terminal
     /// <summary>Standard error for bytes.</summary>
     public static Stream StandardError() => OperatingSystem.IsLinux() ? new HostOutput(2, isLastResort: true) : Console.OpenStandardError();
 
-    /// <summary>One that writes its lines to standard error, plainly: standard output is the program's that is run.</summary>
-    public Terminal ToError() => new(Error, Error, null);
+    /// <summary>One that writes its lines to standard error: standard output is the program's that is run.</summary>
+    public Terminal ToError() => new(Error, Error, hasRichError ? ConsoleFor(Error) : null);
 
     /// <summary>Plain text into the writers given.</summary>
     /// <param name="output">For lines.</param>

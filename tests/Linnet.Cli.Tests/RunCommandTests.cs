@@ -45,7 +45,7 @@ public sealed class RunCommandTests : IDisposable
         Assert.Equal(0, run.Status);
         Assert.Equal("from outside", await File.ReadAllTextAsync(page));
         Assert.StartsWith("GET /x ", await served.WaitAsync(TimeSpan.FromSeconds(30)));
-        Assert.Matches(@"curl\[\d+\] socket\(family: AF_INET, type: SOCK_STREAM.*\) = (\d+)\n(.*\n)*curl\[\d+\] connect\(fd: \1, .*\.port: " + port, run.Error);
+        Assert.Matches(@"curl\[\d+\] socket\(family: AF_INET, type: SOCK_STREAM.*\) = (\d+) <[\d.]+>\n(.*\n)*.*curl\[\d+\] connect\(fd: \1, .*\.port: " + port, run.Error);
         Assert.Contains("sent(fd: ", run.Error);
         Assert.Contains("\"GET /x HTTP/1.1\\r\\nHost: ", run.Error);
         Assert.Contains("received(fd: ", run.Error);
@@ -282,6 +282,57 @@ public sealed class RunCommandTests : IDisposable
     {
         const string Script = "trap 'exit 9' USR1; kill -USR1 $PPID; while :; do sleep 0.1; done";
         Assert.Equal(9, (await RealRun.Start(new Dictionary<string, string>(), "run", "--", "sh", "-c", Script).EndAsync()).Status);
+    }
+
+    [Fact]
+    public async Task Each_call_is_a_line_with_its_time_and_what_it_moved()
+    {
+        string file = Path.Combine(root.FullName, "trace");
+        const string Program = """
+            import signal, socket, struct
+            u = socket.socket(type=socket.SOCK_DGRAM); u.bind(('127.0.0.1', 5000))
+            u.setsockopt(0, socket.IP_TTL, 9); u.setsockopt(0, 8, 1)
+            u.sendmsg([b'two', b'three'], [(0, socket.IP_TTL, struct.pack('i', 64))], 0, u.getsockname())
+            u.recvmsg(100, 100)
+            u.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack('ll', 0, 50000))
+            def tried(what):
+                try: what()
+                except OSError: pass
+            tried(lambda: u.recvfrom(9))
+            tried(lambda: socket.create_connection(('127.0.0.1', 9)))
+            s = socket.create_server(('127.0.0.1', 80))
+            waits = False
+            def stop(*_):
+                if waits: raise OSError()
+            def wait():
+                global waits
+                waits = True
+                s.accept()
+            signal.signal(signal.SIGALRM, stop); signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+            tried(wait)
+            waits = False; signal.setitimer(signal.ITIMER_REAL, 0)
+            c = socket.create_connection(('127.0.0.1', 80)); a, _ = s.accept()
+            c.shutdown(socket.SHUT_WR); a.recv(9); a.close()
+            """;
+        CliRun run = await CliRun.RunAsync("run", "--trace-file", file, "--", "/usr/bin/python3", "-c", Program);
+        Assert.Equal((0, ""), (run.Status, run.Error));
+        string trace = await File.ReadAllTextAsync(file);
+        string[] lines = trace.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.All(lines, line => Assert.Matches(@"^ +\d+\.\d{6} python3\[\d+\] \w+\(", line));
+        const string Loopback = @"\{ \.family: AF_INET, \.port: 5000, \.addr: 127\.0\.0\.1 \}", Took = @" <\d+\.\d{6}>\n";
+        Assert.Matches($@"sendmsg\(fd: \d+, msg: {{ \.name: {Loopback}, \.iov: \[{{ ""two"", 3 }}, {{ ""three"", 5 }}\], "
+            + $@"\.control: \[{{ SOL_IP, IP_TTL, \[64\] }}\] }}, flags: 0\) = 8{Took}", trace);
+        Assert.Matches($@"recvmsg\(fd: \d+, msg: {{ \.name: {Loopback}, \.iov: \[{{ ""twothree"", 100 }}\], \.control: \[{{ SOL_IP, IP_PKTINFO, "
+            + $@"{{ \.ifindex: 1, \.spec_dst: 127\.0\.0\.1, \.addr: 127\.0\.0\.1 }} }}\] }}, flags: 0\) = 8{Took}", trace);
+        Assert.Matches($@"getsockname\(fd: \d+, usockaddr: {Loopback}, usockaddrLen: \[16\]\) = 0{Took}", trace);
+        Assert.Matches(@"recvfrom\(.*\) = -1 EAGAIN \(Resource temporarily unavailable\) <0\.0[5-9]", trace);
+        Assert.Matches(@"connect\(fd: \d+, .*\.port: 9, .*\) = -1 ECONNREFUSED \(Connection refused\) <", trace);
+        Assert.Matches(@"accept4\(fd: \d+, .*\) = \? \(a signal ended it\) <", trace);
+        Assert.Matches(@"shutdown\(fd: (\d+), how: SHUT_WR\) = 0(.*\n)+.*sent\(fd: \1, end of stream\) = 0\n", trace);
+        Assert.Matches(@"received\(fd: (\d+), end of stream\) = 0(.*\n)+.*closed\(fd: \1\) = 0\n", trace);
+
+        // Those that waited too are there once.
+        Assert.Single(lines, line => line.Contains("connect(", StringComparison.Ordinal) && line.Contains(".port: 80,", StringComparison.Ordinal));
     }
 
     [Fact]

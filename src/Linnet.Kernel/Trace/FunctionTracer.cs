@@ -35,8 +35,9 @@ public static class FunctionTracer
     internal static TraceCall? Begin(int point)
     {
         Cpu cpu = Cpu.This;
-        TraceSession[] sessions = TraceSession.WantedBy(cpu);
-        return sessions.Length == 0 ? null : new TraceCall(TracePoint.All[point], cpu, sessions, State.Current);
+        TraceCall? caller = State.Current;
+        TraceSession[] sessions = TraceSession.WantedBy(cpu, caller);
+        return sessions.Length == 0 ? null : new TraceCall(TracePoint.All[point], cpu, sessions, caller);
     }
 
     /// <summary>All arguments are in the record.</summary>

@@ -37,8 +37,11 @@ public sealed class TraceSession : IDisposable
     private readonly Machine? machine;
     private readonly TaskStruct? task;
 
-    private TraceSession(ITraceSink sink, TraceFormatter formatter, Machine? machine, TaskStruct? task)
+    private readonly bool onlyOutermost;
+
+    private TraceSession(ITraceSink sink, TraceFormatter formatter, Machine? machine, TaskStruct? task, bool onlyOutermost)
     {
+        this.onlyOutermost = onlyOutermost;
         Sink = sink;
         Formatter = formatter;
         this.machine = machine;
@@ -54,9 +57,11 @@ public sealed class TraceSession : IDisposable
     /// <param name="formatter">What prints the values; <c>Beautifier.Instance</c> prints them as perf does.</param>
     /// <param name="machine">Only calls in this machine; null for those of all machines.</param>
     /// <param name="task">Only calls made for this task; null for those of all tasks, and of none.</param>
-    public static TraceSession Start(ITraceSink sink, TraceFormatter formatter, Machine? machine = null, TaskStruct? task = null)
+    /// <param name="onlyOutermost">Whether calls are of no interest that others make which are recorded.</param>
+    public static TraceSession Start(
+        ITraceSink sink, TraceFormatter formatter, Machine? machine = null, TaskStruct? task = null, bool onlyOutermost = false)
     {
-        var session = new TraceSession(sink, formatter, machine, task);
+        var session = new TraceSession(sink, formatter, machine, task, onlyOutermost);
         lock (Gate)
         {
             active = [.. active, session];
@@ -76,13 +81,13 @@ public sealed class TraceSession : IDisposable
         }
     }
 
-    internal static TraceSession[] WantedBy(Cpu cpu)
+    internal static TraceSession[] WantedBy(Cpu cpu, TraceCall? caller)
     {
         TraceSession[] sessions = Volatile.Read(ref active);
         foreach (TraceSession session in sessions)
         {
-            if (!session.Wants(cpu))
-                return Array.FindAll(sessions, s => s.Wants(cpu));
+            if (!session.Wants(cpu, caller))
+                return Array.FindAll(sessions, s => s.Wants(cpu, caller));
         }
 
         return sessions;
@@ -94,5 +99,18 @@ public sealed class TraceSession : IDisposable
             action(this, call);
     }
 
-    private bool Wants(Cpu cpu) => (machine == null || cpu.Machine == machine) && (task == null || cpu.Task == task);
+    private bool Wants(Cpu cpu, TraceCall? caller)
+    {
+        if ((machine != null && cpu.Machine != machine) || (task != null && cpu.Task != task))
+            return false;
+        if (!onlyOutermost)
+            return true;
+        for (TraceCall? outer = caller; outer != null; outer = outer.Parent)
+        {
+            if (Array.IndexOf(outer.Sessions, this) >= 0)
+                return false;
+        }
+
+        return true;
+    }
 }

@@ -28,6 +28,9 @@ internal sealed class PendingCall(
     /// <summary>The socket that it waits for.</summary>
     public ShadowSocket? Shadow { get; init; }
 
+    /// <summary>Called when it turns out that a signal has ended it.</summary>
+    public Action? BrokenOff { get; init; }
+
     /// <summary>Makes the call again, unless a signal has ended it.</summary>
     /// <returns>Whether it is over.</returns>
     public bool TryAgain()
@@ -35,6 +38,7 @@ internal sealed class PendingCall(
         if (!listener.IsValid(id))
         {
             LostAt = Environment.TickCount64;
+            BrokenOff?.Invoke();
             return true;
         }
 

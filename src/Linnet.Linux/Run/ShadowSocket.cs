@@ -77,7 +77,7 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
     {
         ICarryObserver? observer = Supervisor.Observer?.Carry(Owner.Task);
         long sent = Owner.Send(Fd, data, MSG_DONTWAIT | MSG_NOSIGNAL);
-        observer?.End(LastSeen.Process, LastSeen.Fd, toNetwork: true, data[..(int)Math.Max(0, sent)]);
+        observer?.End(this, Carriage.Sent, data[..(int)Math.Max(0, sent)], sent);
         return sent;
     }
 
@@ -87,7 +87,7 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
     {
         ICarryObserver? observer = Supervisor.Observer?.Carry(Owner.Task);
         long received = Owner.Recv(Fd, buffer, flags);
-        observer?.End(LastSeen.Process, LastSeen.Fd, toNetwork: false, buffer[..(int)Math.Clamp(received, 0, buffer.Length)]);
+        observer?.End(this, Carriage.Received, buffer[..(int)Math.Clamp(received, 0, buffer.Length)], received);
         return received;
     }
 
@@ -144,7 +144,12 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
     public void Park(PendingCall call)
     {
         // A thread makes one call at a time: one that a signal ended has not been told of otherwise.
-        waiting.RemoveAll(other => other.Tid == call.Tid);
+        foreach (PendingCall other in waiting.FindAll(other => other.Tid == call.Tid))
+        {
+            other.BrokenOff?.Invoke();
+            waiting.Remove(other);
+        }
+
         waiting.Add(call);
         Supervisor.Watch(call);
 
@@ -170,7 +175,9 @@ internal abstract unsafe class ShadowSocket : WaitQueueEntry
             return;
 
         // Who looks for sockets that programs have closed waits for this one as long as it is known.
-        Owner.Close(Fd);
+        ICarryObserver? observer = Supervisor.Observer?.Carry(Owner.Task);
+        int err = Owner.Close(Fd);
+        observer?.End(this, Carriage.Closed, [], err);
         Disown();
     }
 

@@ -224,7 +224,9 @@ internal sealed unsafe partial class StreamShadow(Supervisor supervisor, Syscall
         else if (!programEnded)
         {
             programEnded = true;
-            Owner.Shutdown(Fd, SHUT_WR);
+            ICarryObserver? observer = Supervisor.Observer?.Carry(Owner.Task);
+            int err = Owner.Shutdown(Fd, SHUT_WR);
+            observer?.End(this, Carriage.Ended, [], err);
         }
     }
 

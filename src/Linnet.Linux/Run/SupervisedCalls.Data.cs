@@ -37,12 +37,17 @@ internal sealed unsafe partial class SupervisedCalls
             return LeftToHost;
         bool sends = Sends(call, fd);
         long length = LengthOf(call, process);
-        using KernelEntry entry = process.Task.Enter();
-        MsgHdr message = new();
-        int refusal = sends
-            ? Lsm.SecuritySocketSendmsg(shadow.Socket, message, length)
-            : Lsm.SecuritySocketRecvmsg(shadow.Socket, message, length, 0);
-        return refusal < 0 ? refusal : LeftToHost;
+        long Decide()
+        {
+            using KernelEntry entry = process.Task.Enter();
+            MsgHdr message = new();
+            return sends
+                ? Lsm.SecuritySocketSendmsg(shadow.Socket, message, length)
+                : Lsm.SecuritySocketRecvmsg(shadow.Socket, message, length, 0);
+        }
+
+        long decision = observed is { } seen ? seen.Observe(Decide) : Decide();
+        return decision < 0 ? decision : LeftToHost;
     }
 
     // How much is to be moved. What cannot be read the host finds, too.

@@ -32,7 +32,7 @@ internal sealed unsafe partial class SupervisedCalls
         int fd = owner.Socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
         try
         {
-            return Invoke(process, descriptor, __NR_ioctl, (ulong)fd, call.Arguments[1], call.Arguments[2]);
+            return Invoke(process, __NR_ioctl, (ulong)fd, call.Arguments[1], call.Arguments[2]);
         }
         finally
         {

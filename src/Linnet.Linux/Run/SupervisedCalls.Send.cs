@@ -83,7 +83,7 @@ internal sealed unsafe partial class SupervisedCalls
         }
 
         private long Begin() => isOfMany
-            ? calls.Invoke(process, shadow.LastSeen.Fd, call.Nr, (ulong)shadow.Fd, call.Arguments[1], 1, call.Arguments[3])
+            ? Invoke(process, call.Nr, (ulong)shadow.Fd, call.Arguments[1], 1, call.Arguments[3])
             : calls.Ask(call, process, shadow);
 
         private long ReadLength()
@@ -101,8 +101,8 @@ internal sealed unsafe partial class SupervisedCalls
                 if (before < length)
                 {
                     int flags = (int)call.Arguments[call.Nr is __NR_sendmsg ? 2 : 3] & ~MSG_FASTOPEN;
-                    return calls.Invoke(
-                        process, shadow.LastSeen.Fd, __NR_sendto, (ulong)shadow.Fd, address + (ulong)before, (ulong)(length - before),
+                    return Invoke(
+                        process, __NR_sendto, (ulong)shadow.Fd, address + (ulong)before, (ulong)(length - before),
                         (ulong)(uint)(flags | MSG_NOSIGNAL), 0, 0);
                 }
 

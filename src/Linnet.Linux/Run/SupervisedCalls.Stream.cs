@@ -167,7 +167,7 @@ internal sealed unsafe partial class SupervisedCalls
         {
             connection = claimed;
             if (address != 0
-                && Invoke(process, shadow.LastSeen.Fd, __NR_getpeername, (ulong)claimed, address, length) is < 0 and var error)
+                && Invoke(process, __NR_getpeername, (ulong)claimed, address, length) is < 0 and var error)
             {
                 shadow.Owner.Close(claimed);
                 return error;
@@ -176,7 +176,7 @@ internal sealed unsafe partial class SupervisedCalls
         else
         {
             connection = Invoke(
-                process, shadow.LastSeen.Fd, __NR_accept4, (ulong)shadow.Fd, address, length, (ulong)flags);
+                process, __NR_accept4, (ulong)shadow.Fd, address, length, (ulong)flags);
         }
 
         if (shadow.State == StreamState.Listening)
@@ -188,6 +188,7 @@ internal sealed unsafe partial class SupervisedCalls
             // A signal ended the call: the connection is for the next.
             shadow.Unclaim((int)connection);
             supervisor.Queue(shadow);
+            observed?.BreaksOff();
             return Answered;
         }
 

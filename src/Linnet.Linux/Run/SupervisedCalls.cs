@@ -21,6 +21,10 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
 
     private static readonly RemoteMemory AnyMemory = new();
 
+    // Sees the call that this thread is making.
+    [ThreadStatic]
+    private static IObservedCall? observed;
+
     private readonly LostAnswers lost = new();
 
     /// <summary>Answers a call, or keeps it until it can be.</summary>
@@ -59,6 +63,7 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         }
 
         supervisor.BeginCall();
+        IObservedCall? seen = observed = Observe(process, call);
         CallMemory.OfThread.Begin();
         long result = call.Nr switch
         {
@@ -68,11 +73,17 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             _ => OnDescriptor(call, process, (int)call.Arguments[0]),
         };
         CallMemory.OfThread.End();
+        observed = null;
         bool isOutdated = result == OfAnother;
+        if (isOutdated || result == LeftToHost)
+            seen?.LeavesToHost();
         if (result == LeftToHost)
             listener.Continue(call.Id);
         else if (!isOutdated)
         {
+            if (result != Answered)
+                seen?.Ends(result);
+
             // What the call caused on this network is there when it returns, as on a loopback of Linux's.
             supervisor.PumpReady();
             if (result != Answered)
@@ -80,8 +91,15 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         }
 
         supervisor.EndCall();
-        supervisor.Observer?.Done();
         return !isOutdated;
+    }
+
+    private IObservedCall? Observe(HostProcess process, in SeccompCall call)
+    {
+        if (supervisor.Observer is not { } observer)
+            return null;
+        fixed (ulong* arguments = call.Arguments)
+            return observer.Begin(process, call.Nr, new ReadOnlySpan<ulong>(arguments, 6));
     }
 
     // What waits is not done yet; all else is, whether its caller still waits for it or a signal has ended its wait.
@@ -153,7 +171,7 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         if (family == AF_NETLINK && protocol is not (NETLINK_ROUTE or NETLINK_SOCK_DIAG))
             return LeftToHost;
         long fd = Invoke(
-            process, -1, __NR_socket, (ulong)family, (ulong)(uint)type, (ulong)(uint)protocol);
+            process, __NR_socket, (ulong)family, (ulong)(uint)type, (ulong)(uint)protocol);
         return fd < 0 ? fd : Give(call, process, (int)fd, type & SOCK_TYPE_MASK, type, listening: null, family == AF_NETLINK);
     }
 
@@ -193,7 +211,9 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         }
 
         if (given >= 0)
-            supervisor.Observer?.Given(given);
+            observed?.Ends(given);
+        else if (given == -ENOENT)
+            observed?.BreaksOff();
         _ = Close(theirs);
         if (given >= 0)
         {
@@ -218,20 +238,20 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         {
             bool endsWithWrites = call.Nr is __NR_getsockname or __NR_getpeername or __NR_getsockopt
                 || (call.Nr == __NR_recvfrom && shadow is DatagramShadow);
-            if (!endsWithWrites || supervisor.Observer != null)
-                return Invoke(process, shadow.LastSeen.Fd, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
+            if (!endsWithWrites || observed != null)
+                return Invoke(process, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
             CallMemory.OfThread.Defer();
-            long result = Invoke(process, shadow.LastSeen.Fd, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
+            long result = Invoke(process, call.Nr, (ulong)shadow.Fd, a[1], a[2], a[3], a[4], a[5]);
             return CallMemory.OfThread.Flush() ? result : -EFAULT;
         }
     }
 
-    private long Invoke(HostProcess process, int descriptor, int nr, params ReadOnlySpan<ulong> arguments)
+    private static long Invoke(HostProcess process, int nr, params ReadOnlySpan<ulong> arguments)
     {
-        if (supervisor.Observer is not { } observer)
+        if (observed is not { } seen)
             return SyscallTable.Invoke(process.Task, nr, arguments);
         ulong[] copy = arguments.ToArray();
-        return observer.Observe(process, descriptor, () => SyscallTable.Invoke(process.Task, nr, copy));
+        return seen.Observe(() => SyscallTable.Invoke(process.Task, nr, copy));
     }
 
     /// <summary>Keeps a call until it can be answered.</summary>
@@ -247,24 +267,36 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         in SeccompCall call, HostProcess process, ShadowSocket shadow, int timeoutOption, long expired, Func<long?> attempt,
         CallProgress? progress = null, PendingCall? earlier = null)
     {
-        if (supervisor.Observer is { } observer)
+        IObservedCall? seen = observed;
+        if (seen != null)
         {
-            observer.Waits();
-            attempt = Observed(observer, attempt);
+            seen.Waits();
+            attempt = Observed(seen, attempt);
         }
 
         SeccompCall copy = call;
+        void AnswerIt(long result)
+        {
+            if (listener.IsValid(copy.Id))
+                seen?.Ends(result);
+            else
+                seen?.BreaksOff();
+            Answer(process, copy, result);
+        }
+
         attempt = WhileItRuns(process, attempt);
         earlier ??= shadow.TakeEarlier(call);
+        earlier?.BrokenOff?.Invoke();
 
         // A signal does not begin the time anew: one that comes again and again would have it never end.
         long deadline = earlier is { Deadline: not long.MaxValue and var before } && before > Environment.TickCount64
             ? before
             : Deadline(shadow, timeoutOption);
-        shadow.Park(new PendingCall(listener, call, answer => Answer(process, copy, answer), attempt, deadline, expired)
+        shadow.Park(new PendingCall(listener, call, seen == null ? result => Answer(process, copy, result) : AnswerIt, attempt, deadline, expired)
         {
             Shadow = shadow,
             Progress = progress,
+            BrokenOff = seen == null ? null : seen.BreaksOff,
         });
         return Answered;
     }
@@ -283,12 +315,14 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         }
     };
 
-    private static Func<long?> Observed(ICallObserver observer, Func<long?> attempt) => () =>
+    private static Func<long?> Observed(IObservedCall seen, Func<long?> attempt) => () =>
     {
+        IObservedCall? outer = observed;
+        observed = seen;
         long? result = attempt();
+        observed = outer;
         if (result == null)
-            observer.Waits();
-        observer.Done();
+            seen.Waits();
         return result;
     };
 

@@ -47,16 +47,27 @@ public sealed class Beautifier : TraceFormatter
             return "NULL";
         if (length == 6 && IsLinkAddress(parameter.Name))
             return string.Join(':', bytes.ToArray().Select(b => b.ToString("x2", CultureInfo.InvariantCulture)));
-        if (parameter.Name is "optval" or "value" && length == 4)
-            return $"[{Names.Number(BitConverter.ToInt32(bytes))}]";
-        return Quote(bytes, length);
+        return parameter.Name is "optval" or "value"
+            ? OptionText.OfOption(call.Argument("level"), call.Argument("optname"), bytes, length)
+            : Quote(bytes, length);
     }
 
     /// <inheritdoc/>
     public override string? Written(TraceCall call, TraceParameter parameter, Sockptr pointer)
     {
-        if (!LeadsOut(call.Point.Symbol, parameter.Name) || call.Result?.Raw is not (>= 0 and var result))
+        if (!LeadsOut(call.Point.Symbol, parameter.Name) || call.Result?.Raw is not (>= 0 and var result) || pointer.IsNull)
             return null;
+        if (IsMessage(parameter.Name))
+        {
+            if (TaskStruct.Current.InCompatSyscall)
+                return null;
+            return parameter.Name == "msg"
+                ? MessageText.OfReceived(pointer, result)
+                : MessageText.OfSeveral(pointer, result, isReceived: true);
+        }
+
+        if (IsLength(parameter.Name))
+            return pointer.Get(out int written) < 0 ? null : $"[{Names.Number(written)}]";
         string? lengthName = parameter.Name switch
         {
             "optval" => "optlen",
@@ -64,10 +75,10 @@ public sealed class Beautifier : TraceFormatter
             _ => null,
         };
         if (lengthName == null)
-            return Contents(parameter.Name, pointer, result);
+            return Contents(call, parameter.Name, pointer, result);
         Span<byte> length = stackalloc byte[sizeof(int)];
         return call.Argument(lengthName) is { } address and not 0 && Uaccess.User((ulong)address).CopyFrom(length) >= 0
-            ? Contents(parameter.Name, pointer, BitConverter.ToInt32(length))
+            ? Contents(call, parameter.Name, pointer, BitConverter.ToInt32(length))
             : null;
     }
 
@@ -132,9 +143,10 @@ public sealed class Beautifier : TraceFormatter
     // Whether a system call writes where one of its arguments points.
     private static bool LeadsOut(string symbol, string name) => name switch
     {
-        "optval" => symbol.Contains("getsockopt", StringComparison.Ordinal),
+        "optval" or "optlen" => symbol.Contains("getsockopt", StringComparison.Ordinal),
+        "msg" or "mmsg" => symbol.Contains("recvm", StringComparison.Ordinal),
         "ubuf" or "buf" => symbol.Contains("recvfrom", StringComparison.Ordinal) || symbol.EndsWith("_read", StringComparison.Ordinal),
-        _ => IsSockaddr(name) && (symbol.Contains("recvfrom", StringComparison.Ordinal) || symbol.Contains("accept", StringComparison.Ordinal)
+        _ => (IsSockaddr(name) || IsSockaddrLength(name)) && (symbol.Contains("recvfrom", StringComparison.Ordinal) || symbol.Contains("accept", StringComparison.Ordinal)
             || symbol.Contains("name", StringComparison.Ordinal)),
     };
 
@@ -143,15 +155,19 @@ public sealed class Beautifier : TraceFormatter
     private static bool IsSockaddrLength(string name) =>
         name is "addrLen" or "addrlen" or "upeerAddrlen" || name.EndsWith("sockaddrLen", StringComparison.Ordinal);
 
-    private static string? Contents(string name, Sockptr pointer, long length)
+    private static bool IsLength(string name) => name == "optlen" || IsSockaddrLength(name);
+
+    private static bool IsMessage(string name) => name is "msg" or "mmsg";
+
+    private static string? Contents(TraceCall call, string name, Sockptr pointer, long length)
     {
         byte[] bytes = new byte[Math.Min(length, 128)];
         if (pointer.IsNull || length <= 0 || pointer.CopyFrom(bytes) < 0)
             return null;
         if (IsSockaddr(name))
             return SockaddrText.Format(bytes);
-        return name == "optval" && length == 4
-            ? $"[{Names.Number(BitConverter.ToInt32(bytes))}]"
+        return name == "optval"
+            ? OptionText.OfOption(call.Argument("level"), call.Argument("optname"), bytes, (int)length)
             : Quote(bytes, (int)Math.Min(length, int.MaxValue));
     }
 
@@ -159,6 +175,8 @@ public sealed class Beautifier : TraceFormatter
     private static string Pointer(TraceCall call, string name, Sockptr pointer)
     {
         string symbol = call.Point.Symbol;
+        if (IsMessage(name))
+            return MessageOf(call, name, pointer) ?? Objects.Format(pointer);
         bool isAddress = name.EndsWith("addr", StringComparison.Ordinal);
         bool isOption = name == "optval";
         long? length = isAddress
@@ -173,9 +191,18 @@ public sealed class Beautifier : TraceFormatter
             return Objects.Format(pointer);
         if (isAddress)
             return SockaddrText.Format(bytes);
-        return isOption && length == 4
-            ? $"[{Names.Number(BitConverter.ToInt32(bytes))}]"
+        return isOption
+            ? OptionText.OfOption(call.Argument("level"), call.Argument("optname"), bytes, (int)Math.Min(length.Value, int.MaxValue))
             : Quote(bytes, (int)Math.Min(length.Value, int.MaxValue));
+    }
+
+    // Layouts of the 32-bit interface are others.
+    private static string? MessageOf(TraceCall call, string name, Sockptr pointer)
+    {
+        string symbol = call.Point.Symbol;
+        if (pointer.IsNull || !symbol.Contains("send", StringComparison.Ordinal) || TaskStruct.Current.InCompatSyscall)
+            return null;
+        return name == "msg" ? MessageText.OfSent(pointer) : MessageText.OfSeveral(pointer, call.Argument("vlen") ?? 0, isReceived: false);
     }
 
     private static string? Named(TraceCall call, string name, string type, long value)

@@ -39,6 +39,8 @@ public static class Names
     private static readonly NameTable Syscalls = new(nameof(SyscallH), "__NR_");
     private static readonly NameTable RouteMessages = new(nameof(RtnetlinkH), "RTM_", "RTM_NEWLINK", except: ["RTM_BASE", "RTM_MAX"]);
     private static readonly NameTable DiagMessages = new(nameof(SockDiagH), "SOCK_DIAG_");
+    private static readonly NameTable ControlMessages = new(nameof(SocketH), "SCM_", "SCM_RIGHTS", "SCM_CREDENTIALS");
+    private static readonly NameTable ErrorOrigins = new(nameof(ErrQueueH), "SO_EE_ORIGIN_");
     private static readonly NameTable SocketCalls = new(nameof(SocketH), "SYS_");
 
     /// <summary><c>AF_INET</c>.</summary>
@@ -103,6 +105,13 @@ public static class Names
         SocketH.SOL_PACKET => PacketOptions.Name(value),
         _ => Number(value),
     };
+
+    /// <summary><c>IP_PKTINFO</c>: a control message, of which most are named after the option that asks for them.</summary>
+    public static string ControlMessage(long level, long value) =>
+        (level == SocketH.SOL_SOCKET ? ControlMessages.Find(value) : null) ?? Option(level, value);
+
+    /// <summary><c>SO_EE_ORIGIN_ICMP</c>.</summary>
+    public static string ErrorOrigin(long value) => ErrorOrigins.Name(value);
 
     /// <summary><c>SHUT_WR</c>.</summary>
     public static string Shutdown(long value) => Shutdowns.Name(value);
