@@ -13,6 +13,15 @@ internal sealed unsafe class HostProcess
     [ThreadStatic]
     private static int callingThread;
 
+    [ThreadStatic]
+    private static SeccompListener? callsOf;
+
+    [ThreadStatic]
+    private static ulong callId;
+
+    [ThreadStatic]
+    private static List<LateWrite>? late;
+
     private readonly int tgid;
     private readonly ProgramName name;
 
@@ -188,7 +197,31 @@ internal sealed unsafe class HostProcess
     public static int CallingThread => callingThread;
 
     /// <summary>Says which thread the calls are for that this thread of the supervisor makes from now on.</summary>
-    public static void ActFor(int tid) => callingThread = tid;
+    /// <param name="tid">The thread.</param>
+    /// <param name="listener">Knows whether it waits for the answer; null where nothing is written to its memory.</param>
+    /// <param name="id">The call.</param>
+    public static void ActFor(int tid, SeccompListener? listener = null, ulong id = 0)
+    {
+        (callingThread, callsOf, callId) = (tid, listener, id);
+        late = null;
+    }
+
+    /// <summary>
+    /// Whether the caller waits still. Where a signal has ended its call its memory may be in use for something else, and is not
+    /// written to any more.
+    /// </summary>
+    public static bool IsCallerWaiting => callsOf?.IsValid(callId) ?? true;
+
+    /// <summary>Keeps what is to be written when the caller makes its call once more.</summary>
+    public static void WriteLater(ulong address, ReadOnlySpan<byte> data) => (late ??= []).Add(new LateWrite(address, data.ToArray()));
+
+    /// <summary>What is to be written when the caller makes its call once more.</summary>
+    public static IReadOnlyList<LateWrite> TakeLate()
+    {
+        List<LateWrite>? writes = late;
+        late = null;
+        return writes ?? [];
+    }
 
     /// <summary>A call of it is about to be made: the task stays until <see cref="EndCall"/>.</summary>
     /// <returns>Whether the process still runs; otherwise there is no task any more.</returns>
@@ -299,3 +332,8 @@ internal sealed unsafe class HostProcess
         _ = Task.DequeueSignal();
     }
 }
+
+/// <summary>Something that came for a call after a signal had ended it.</summary>
+/// <param name="Address">Where it is to go.</param>
+/// <param name="Data">What.</param>
+internal sealed record LateWrite(ulong Address, byte[] Data);

@@ -19,7 +19,7 @@ internal sealed unsafe class LostAnswers
         lock (gate)
         {
             DropOld();
-            answers.Add(new Answer(process, call, result, Environment.TickCount64 + KeepMilliseconds));
+            answers.Add(new Answer(process, call, result, Environment.TickCount64 + KeepMilliseconds, HostProcess.TakeLate()));
             count = answers.Count;
         }
     }
@@ -34,10 +34,15 @@ internal sealed unsafe class LostAnswers
         {
             DropOld();
             SeccompCall repeated = call;
+
+            // A thread that makes another call instead has given the first one up: the descriptor may be another socket later.
+            answers.RemoveAll(answer => answer.Call.Tid == repeated.Tid && !IsSame(answer.Call, repeated));
             int index = answers.FindIndex(answer => answer.Process == process && IsSame(answer.Call, repeated));
             if (index >= 0)
             {
                 result = answers[index].Result;
+                foreach (LateWrite write in answers[index].Writes)
+                    result = process.Memory.CopyToUser(write.Address, write.Data) == 0 ? result : -EFAULT;
                 answers.RemoveAt(index);
             }
 
@@ -61,5 +66,5 @@ internal sealed unsafe class LostAnswers
         answers.RemoveAll(answer => answer.Until < now);
     }
 
-    private sealed record Answer(HostProcess Process, SeccompCall Call, long Result, long Until);
+    private sealed record Answer(HostProcess Process, SeccompCall Call, long Result, long Until, IReadOnlyList<LateWrite> Writes);
 }

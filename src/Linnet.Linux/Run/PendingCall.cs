@@ -42,7 +42,7 @@ internal sealed class PendingCall(
             return true;
         }
 
-        HostProcess.ActFor(Tid);
+        HostProcess.ActFor(Tid, listener, id);
         CallMemory.OfThread.Begin();
         long? attempted = attempt();
         CallMemory.OfThread.End();

@@ -21,6 +21,12 @@ internal sealed unsafe class RemoteMemory : MmStruct
     {
         if (CallMemory.OfThread.TryWrite(this, address, source))
             return 0;
+        if (!HostProcess.IsCallerWaiting)
+        {
+            HostProcess.WriteLater(address, source);
+            return 0;
+        }
+
         fixed (byte* bytes = source)
             return Copy(bytes, address, source.Length, write: true);
     }
@@ -39,6 +45,17 @@ internal sealed unsafe class RemoteMemory : MmStruct
     /// <returns>Whether all of it was written.</returns>
     public bool Write(Span<byte> source, ReadOnlySpan<HostIovec> places)
     {
+        if (!HostProcess.IsCallerWaiting)
+        {
+            foreach (HostIovec place in places)
+            {
+                HostProcess.WriteLater((ulong)place.Base, source[..(int)place.Length]);
+                source = source[(int)place.Length..];
+            }
+
+            return true;
+        }
+
         fixed (byte* bytes = source)
         fixed (HostIovec* there = places)
         {

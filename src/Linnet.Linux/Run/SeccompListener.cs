@@ -101,7 +101,9 @@ internal sealed unsafe class SeccompListener : IDisposable
         int result = Control(NotifAddfd, &request);
         int error = Marshal.GetLastPInvokeError();
         _ = PthreadSigmask(SIG_SETMASK, before, null);
-        return result >= 0 ? result : -error;
+
+        // A signal that comes between the request and its caller's answer is told by another error.
+        return result >= 0 ? result : error == ESRCH ? -ENOENT : -error;
     }
 
     /// <summary>Puts a copy of a descriptor where the caller has another; its call goes on waiting.</summary>

@@ -113,7 +113,9 @@ internal sealed unsafe partial class SupervisedCalls
                 if (peeked < 0)
                     return peeked;
 
-                // What cannot be written stays to be read.
+                // What cannot be written stays to be read, as does what nobody waits for any more.
+                if (!HostProcess.IsCallerWaiting)
+                    return -EAGAIN;
                 if (!Scatter(buffer.AsSpan(0, (int)peeked)))
                     return -EFAULT;
                 if (peeked == 0 || (flags & MSG_PEEK) != 0)

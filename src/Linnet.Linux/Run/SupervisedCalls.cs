@@ -55,7 +55,7 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
     /// <summary>Serves a call, unless its process is one that had the caller's number before.</summary>
     private bool TryServe(in SeccompCall call, HostProcess process)
     {
-        HostProcess.ActFor(call.Tid);
+        HostProcess.ActFor(call.Tid, listener, call.Id);
         if (lost.TryTake(process, call, out long earlier))
         {
             Answer(process, call, earlier);
@@ -208,6 +208,10 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
             supervisor.Add(shadow);
             given = listener.RespondWithDescriptor(call.Id, theirs, (flags & SOCK_CLOEXEC) != 0);
             shadow.LastSeen = (process, given);
+
+            // Before its end is closed here, which would be the program's last close.
+            if (given < 0)
+                shadow.Disown();
         }
 
         if (given >= 0)
@@ -222,8 +226,6 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         }
 
         // Nobody has it. Who makes the call once more because a signal ended it finds the connection.
-        lock (shadow.Gate)
-            shadow.Disown();
         if (given == -ENOENT && listening != null)
             listening.Unclaim(fd);
         else

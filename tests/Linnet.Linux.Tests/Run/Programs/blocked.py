@@ -4,6 +4,7 @@ import errno
 import itertools
 import os
 import random
+import select
 import signal
 import socket
 import struct
@@ -14,7 +15,7 @@ LOOPBACK = '127.0.0.1'
 MSG_WAITALL, MSG_MORE = 0x100, 0x8000
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
-SYS = {'accept': 43, 'accept4': 288, 'connect': 42, 'recvfrom': 45, 'recvmsg': 47, 'recvmmsg': 299, 'sendto': 44, 'sendmsg': 46}
+SYS = {'socket': 41, 'accept': 43, 'accept4': 288, 'connect': 42, 'recvfrom': 45, 'recvmsg': 47, 'recvmmsg': 299, 'sendto': 44, 'sendmsg': 46}
 
 
 def call(name, *arguments):
@@ -323,7 +324,35 @@ def disturbed_timeout():
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-for part in (fifty, signals, timeouts, large, disturbed, disturbed_timeout):
+def given_up():
+    """A call that a signal ended and that is not made again answers no other one."""
+    server = listener()
+    server.setblocking(False)
+    address, idle, lost = name_of(server.getsockname()), 0, 0
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.siginterrupt(signal.SIGALRM, True)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+
+    def insist(*what):
+        while (result := call(*what)) == 'EINTR':
+            pass
+        return result
+
+    for _ in range(300):
+        s = insist('socket', socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, 0)
+        if call('connect', s, address, 16) in (0, 'EINPROGRESS'):
+            poll = select.poll()
+            poll.register(s, select.POLLOUT)
+            idle += any(event & select.POLLHUP for _, event in poll.poll(10000))
+        while not isinstance(connection := insist('accept4', server.fileno(), None, None, 0), str):
+            os.close(connection)
+        lost += connection != 'EAGAIN'
+        os.close(s)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    print('idle', idle, lost)
+
+
+for part in (fifty, signals, timeouts, large, disturbed, disturbed_timeout, given_up):
     if len(sys.argv) > 1 and part.__name__ not in sys.argv[1:]:
         continue
     print('==', part.__name__)
