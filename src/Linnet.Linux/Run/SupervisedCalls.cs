@@ -149,6 +149,10 @@ internal sealed unsafe partial class SupervisedCalls(Supervisor supervisor, Host
         lock (shadow.Gate)
         {
             shadow.LastSeen = (process, fd);
+
+            // The pump may have been making the call when the signal came, and have its answer only now.
+            if (lost.TryTake(process, call, out long earlier))
+                return earlier;
             return shadow switch
             {
                 _ when shadow.IsClosed => -EBADF,
