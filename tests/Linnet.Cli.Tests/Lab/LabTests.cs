@@ -167,7 +167,7 @@ public sealed class LabTests : IDisposable
     {
         CliRun run = await UpAsync("hosts: {a: {run: sleep 100}, b: {run: echo never, wait_for: ['a:80'], wait_timeout: 3200ms}}");
         Assert.Equal((1, "linnet: b waits for a:80, which took no connection in 3200ms\n"), (run.Status, run.Error));
-        Assert.Equal(["b | waits for a:80"], run.Lines);
+        Assert.Equal(["b | waits for a:80"], run.Lines.Where(line => line.StartsWith('b')));
     }
 
     [Fact]

@@ -71,7 +71,8 @@ public sealed class LiveViewTests
     [Fact]
     public async Task The_terminal_gets_back_its_screen_and_all_output()
     {
-        string command = $"{RealRun.Program} run --watch -- sh -c 'echo out; echo err >&2; exit 3'; echo status $?; stty -a";
+        // Output and errors come by two pipes.
+        string command = $"{RealRun.Program} run --watch -- sh -c 'echo out; sleep 0.5; echo err >&2; exit 3'; echo status $?; stty -a";
         ProcessStartInfo start = new("script", ["-qec", command, "/dev/null"]) { RedirectStandardOutput = true, RedirectStandardInput = true };
         using Process process = Process.Start(start)!;
         string all = await process.StandardOutput.ReadToEndAsync();
