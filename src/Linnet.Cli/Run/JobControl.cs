@@ -19,8 +19,9 @@ internal sealed class JobControl : IDisposable
     private readonly LinuxProgram program;
     private readonly Signals signals;
     private volatile bool isAsked;
-    private volatile bool isStopped;
+    private volatile int stoppedBy;
     private volatile int stops;
+    private volatile int stoppedFor;
 
     /// <summary>Begins to look after a program.</summary>
     public JobControl(LinuxProgram program)
@@ -39,7 +40,8 @@ internal sealed class JobControl : IDisposable
 
     private void Take(int signal)
     {
-        isAsked = signal != SIGCONT;
+        // What continued this process may be seen only after what stops it next: it takes nothing back.
+        isAsked |= signal != SIGCONT;
         _ = signal switch
         {
             SIGCONT => ContinueAsync(),
@@ -48,11 +50,11 @@ internal sealed class JobControl : IDisposable
         };
     }
 
-    private void Changed(bool stopped)
+    private void Changed(int signal)
     {
-        if (stopped)
+        if (signal != 0)
             stops++;
-        isStopped = stopped;
+        stoppedBy = signal;
         _ = StopAsync();
     }
 
@@ -78,11 +80,15 @@ internal sealed class JobControl : IDisposable
         }
     }
 
-    private bool IsToStop() => isAsked && (isStopped || program.Ended.IsCompleted);
+    // Once for each stop of the program: it may still look stopped when this process goes on. What the terminal sends who reads in the
+    // background is for the whole group, but may be seen here later than what came after it.
+    private bool IsToStop() =>
+        program.Ended.IsCompleted ? isAsked : stops != stoppedFor && (stoppedBy is SIGTTIN or SIGTTOU || (isAsked && stoppedBy != 0));
 
     private void Stop()
     {
         isAsked = false;
+        stoppedFor = stops;
         LinuxProgram.StopSelf();
     }
 
@@ -91,7 +97,7 @@ internal sealed class JobControl : IDisposable
     {
         int before = stops;
         await Task.Delay(Settling);
-        if (isStopped && stops == before)
+        if (stoppedBy != 0 && stops == before)
             program.Signal(SIGCONT);
     }
 }

@@ -38,8 +38,8 @@ internal sealed unsafe class LinuxProgram : IDisposable
     /// <summary>Ends when nothing that it started runs any more.</summary>
     public Task AllEnded => tracer.AllEnded;
 
-    /// <summary>Told when the program stops, as Ctrl-Z has it, and when it goes on.</summary>
-    public Action<bool>? StopChanged
+    /// <summary>Told when the program stops, as Ctrl-Z has it, and by which signal; and by 0 when it goes on.</summary>
+    public Action<int>? StopChanged
     {
         set => tracer.StopChanged = value;
     }

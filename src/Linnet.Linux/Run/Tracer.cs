@@ -47,8 +47,8 @@ internal sealed unsafe class Tracer : IDisposable
     /// <summary>Ends when nothing that the program started runs any more.</summary>
     public Task AllEnded => allEnded.Task;
 
-    /// <summary>Told when the program stops, as Ctrl-Z has it, and when it goes on.</summary>
-    public Action<bool>? StopChanged { get; set; }
+    /// <summary>Told when the program stops, as Ctrl-Z has it, and by which signal; and by 0 when it goes on.</summary>
+    public Action<int>? StopChanged { get; set; }
 
     /// <summary>The threads that run.</summary>
     public ICollection<int> Followed => followed.Keys;
@@ -133,7 +133,7 @@ internal sealed unsafe class Tracer : IDisposable
         int signal = status >> 8 & 0xff, happened = status >> 16;
         bool stops = happened == EventStop && signal is (SIGSTOP or SIGTSTP or SIGTTIN or SIGTTOU);
         if (happened == EventStop && pid == program)
-            StopChanged?.Invoke(stops);
+            StopChanged?.Invoke(stops ? signal : 0);
         if (stops)
             _ = Ptrace(Listen, pid, 0, 0);
         else
