@@ -185,7 +185,7 @@ internal sealed class LabReader(string path)
     private string FullPath(YamlNode node) =>
         Scalar(node) is { Length: > 0 } folder
             ? Path.GetFullPath(folder, Path.GetDirectoryName(Path.GetFullPath(path))!)
-            : throw Wrong(node, "here stands a folder");
+            : throw Wrong(node, "here belongs a folder");
 
     private LabPort ReadPort(YamlNode node)
     {
@@ -272,10 +272,10 @@ internal sealed class LabReader(string path)
     private static bool IsEmpty(YamlNode node) => node is YamlScalarNode { Value: null or "" };
 
     private string Scalar(YamlNode node) =>
-        node is YamlScalarNode { Value: { } value } ? value : throw Wrong(node, "here stands a word or a text");
+        node is YamlScalarNode { Value: { } value } ? value : throw Wrong(node, "here belongs a word or a text");
 
     private IEnumerable<YamlNode> Items(YamlNode node) =>
-        node is YamlSequenceNode sequence ? sequence.Children : throw Wrong(node, "here stands a list");
+        node is YamlSequenceNode sequence ? sequence.Children : throw Wrong(node, "here belongs a list");
 
     private IEnumerable<(string Name, YamlNode Node)> Names(YamlNode node) =>
         node is YamlMappingNode mapping
@@ -285,7 +285,7 @@ internal sealed class LabReader(string path)
     private Dictionary<string, YamlNode> Mapping(YamlNode node, string[] keys)
     {
         if (node is not YamlMappingNode mapping)
-            throw Wrong(node, $"here stands some of {string.Join(", ", keys)}");
+            throw Wrong(node, $"here belong some of {string.Join(", ", keys)}");
         foreach (YamlNode key in mapping.Children.Keys)
         {
             if (!keys.Contains(Scalar(key)))

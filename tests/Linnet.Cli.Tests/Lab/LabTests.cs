@@ -93,7 +93,7 @@ public sealed class LabTests : IDisposable
     [InlineData("hosts: {a: }", "no host has a program to 'run'")]
     [InlineData("hosts: {a: {run: x, wait_timeout: 5s}}", ":1:35: there is nothing to 'wait_for'")]
     [InlineData("hosts: {a: {run: x, wait_for: ['a:80'], wait_timeout: long}}", ":1:55: 'long' is no time")]
-    [InlineData("hosts: {a: {run: x, cwd: ''}}", ":1:26: here stands a folder")]
+    [InlineData("hosts: {a: {run: x, cwd: ''}}", ":1:26: here belongs a folder")]
     [InlineData("hosts: {a: {run: x, networks: []}}", ":1:31: a host is on one network at least")]
     [InlineData("networks: {n: {}, m: {}}\nhosts: {a: {run: x}}", ":2:12: there are several networks: which 'networks' is a on?")]
     [InlineData("hosts: {a b: {run: x}}", ":1:14: 'a b' is no name of letters")]
@@ -268,7 +268,7 @@ public sealed class LabTests : IDisposable
     {
         CliRun run = await UpAsync("""
             hosts:
-              server: {run: "trap 'echo tidied; exit' TERM; nc -lk 80 & wait"}
+              server: {run: "trap 'echo tidied; exit' TERM; nc -lk 80 & while :; do sleep 1; done"}
               client: {run: "exit 0", wait_for: ['server:80']}
             """);
         Assert.Equal(0, run.Status);
