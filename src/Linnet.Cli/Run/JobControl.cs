@@ -92,12 +92,11 @@ internal sealed class JobControl : IDisposable
         LinuxProgram.StopSelf();
     }
 
-    // Who continued this process alone means the program.
+    // Who continued this process alone means the program, unless that has stopped anew: this may be seen only then.
     private async Task ContinueAsync()
     {
-        int before = stops;
         await Task.Delay(Settling);
-        if (stoppedBy != 0 && stops == before)
+        if (stoppedBy != 0 && stops == stoppedFor)
             program.Signal(SIGCONT);
     }
 }
