@@ -92,11 +92,11 @@ internal sealed class JobControl : IDisposable
         LinuxProgram.StopSelf();
     }
 
-    // Who continued this process alone means the program, unless that has stopped anew: this may be seen only then.
+    // Who continued this process alone means the program, unless Ctrl-Z came again: this may be seen only then.
     private async Task ContinueAsync()
     {
         await Task.Delay(Settling);
-        if (stoppedBy != 0 && stops == stoppedFor)
+        if (stoppedBy != 0 && !isAsked)
             program.Signal(SIGCONT);
     }
 }
